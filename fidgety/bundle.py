@@ -1,0 +1,351 @@
+"""The model bundle: graphs plus one manifest that holds everything a result depends on.
+
+A bundle is a folder with `manifest.json` and the files that it names. Frame rate, window, strides, skeleton,
+thresholds, calibration and provenance live here and nowhere else. Reading is strict: an unknown or missing key raises
+and names the key; a changed byte is refused. A bundle is written whole or not at all: staged beside its place, synced,
+then renamed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import shutil
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from fidgety.errors import BundleError, DeviceError
+
+__all__ = [
+    "Bundle",
+    "CharacteristicScale",
+    "LabelScheme",
+    "LifterSettings",
+    "MamSettings",
+    "Manifest",
+    "OperatingPoint",
+    "PoseSettings",
+    "ProbabilityCalibration",
+    "Provenance",
+    "QualityLimits",
+    "TrackSettings",
+    "default_bundle_path",
+    "open_bundle",
+    "sha256_of_file",
+    "write_bundle",
+]
+
+MANIFEST_NAME = "manifest.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the networks come from and what must be said about it."""
+
+    trained_on: Literal["phantom", "recordings"]
+    banner: str | None  # shown in every output
+    pose_source: str  # package, version, sha256
+    pose_licence: str
+    mam_source: str  # training command and seed
+    built_with: Mapping[str, str]  # package -> version
+
+
+@dataclass(frozen=True, slots=True)
+class PoseSettings:
+    """How a frame becomes a pose."""
+
+    family: Literal["blazepose"]
+    variant: Literal["lite", "full", "heavy"]
+    skeleton: str
+    detector: str  # file
+    landmarks: str  # file
+    detector_size_px: int
+    crop_size_px: int
+    detector_threshold: float  # detections below are no infant
+    presence_threshold: float  # the track is lost below
+    crop_margin: float  # crop side / (2 x distance between the two alignment points)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackSettings:
+    """How poses become a fixed-rate track."""
+
+    fps: float
+    smoothing_frames: int  # moving average
+    max_bridge_ms: float  # the longest gap that may be interpolated
+
+
+@dataclass(frozen=True, slots=True)
+class LifterSettings:
+    """How 2D becomes 3D. `blazepose-depth`: the pose network's own depth; tracks without depth stay flat."""
+
+    kind: Literal["blazepose-depth"]
+
+
+@dataclass(frozen=True, slots=True)
+class MamSettings:
+    """The MAM graphs and the windows that they read."""
+
+    window_graph: str  # file: windows (B, 240, 17, 3) -> logits (B, 2), embedding (B, 64)
+    bag_graph: str  # file: class probabilities (B, N, 2), mask (B, N) -> bag (B, 2)
+    info_graph: str  # file: characteristics (B, 4) -> info (B, 2)
+    window_frames: int
+    instance_stride_frames: int
+    localisation_stride_frames: int
+    max_missing_share: float  # of a window's frames
+    max_gap_ms: float  # in a window
+
+
+@dataclass(frozen=True, slots=True)
+class LabelScheme:
+    """Which FMs categories count as risk."""
+
+    name: str
+    normal: tuple[str, ...]
+    risk: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbabilityCalibration:
+    """From raw outputs to probabilities, fitted on held-out infants of the training cohort."""
+
+    clip_temperature: float  # P(FMs) = softmax(logits / temperature)
+    risk_slope: float  # logit(risk) = slope * logit(fused risk) + intercept
+    risk_intercept: float
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """The thresholds that turn probabilities into findings."""
+
+    fms_threshold: float  # a window holds FMs from this P(FMs) on
+    risk_threshold: float
+    chosen_by: str  # how and on what
+
+
+@dataclass(frozen=True, slots=True)
+class QualityLimits:
+    """Where the quality gate draws its lines (SPEC 7; runtime/quality.py says what each one measures)."""
+
+    min_age_weeks: float  # corrected
+    max_age_weeks: float
+    age_margin_days: float  # a warning this near to either end
+    min_assessable_s: float
+    min_source_fps: float
+    min_infant_share: float  # of frames in which an infant was found
+    min_limb_coverage: float  # share of limb keypoints in view
+    min_distal_coverage: float  # of the worst of wrists and ankles
+    max_outside_share: float  # of limb keypoints beyond the picture's edge
+    min_supine_share: float  # of frames that show the infant's front
+    max_leg_to_trunk: float  # body proportions: longer legs are no infant's
+    max_travel_trunks: float  # how far the hips wander, in trunk lengths
+    max_other_share: float  # of looks that found a second person
+    max_camera_shift_share: float  # of looks in which the background moved
+    min_bright_luma: float  # 95th percentile of luma, 0 to 255
+    min_sharpness: float
+    max_jitter_mm: float  # standard deviation of the pose noise, on a 19 cm trunk
+
+
+@dataclass(frozen=True, slots=True)
+class CharacteristicScale:
+    """Units and plausible range of one characteristic the Info Branch reads (its z-scoring rides in the graph)."""
+
+    name: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything a result depends on."""
+
+    format: int
+    name: str
+    version: str
+    provenance: Provenance
+    pose: PoseSettings
+    track: TrackSettings
+    lifter: LifterSettings
+    mam: MamSettings
+    label_scheme: LabelScheme
+    probability: ProbabilityCalibration
+    operating_point: OperatingPoint
+    quality: QualityLimits
+    characteristics: tuple[CharacteristicScale, ...]
+    files: Mapping[str, str]  # file -> sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle on disk whose every file was checked when it was opened."""
+
+    path: Path
+    manifest: Manifest
+    sha256: str  # of the manifest, which names every file's hash
+
+    @property
+    def label(self) -> str:
+        """Name, version and short hash: what every result names."""
+        return f"{self.manifest.name} {self.manifest.version} ({self.sha256[:12]})"
+
+    def file(self, name: str) -> Path:
+        """Path of a file that the manifest names."""
+        if name not in self.manifest.files:
+            raise BundleError(f"the bundle {self.path} does not list the file {name!r}")
+        return self.path / name
+
+
+def default_bundle_path() -> Path:
+    """`$FIDGETY_BUNDLE`, else the user's data folder."""
+    if chosen := os.environ.get("FIDGETY_BUNDLE"):
+        return Path(chosen)
+    data_home = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(data_home) / "fidgety" / "bundle"
+
+
+def sha256_of_file(path: Path) -> str:
+    """Hex SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def open_bundle(path: Path) -> Bundle:
+    """Read and check a bundle folder.
+
+    Raises BundleError when it is missing, when the manifest has unknown, missing or ill-typed keys, or when any file
+    is missing or its bytes are not those that the manifest names.
+    """
+    manifest_path = path / MANIFEST_NAME
+    try:
+        raw = manifest_path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise BundleError(
+            f"no model bundle at {path}: make it with `fidgety bundle build` or name one with --bundle"
+        ) from None
+    except OSError as error:
+        raise BundleError(f"{manifest_path} cannot be read: {error.strerror}") from error
+    try:
+        data = json.loads(raw)
+    except ValueError as error:
+        raise BundleError(f"{manifest_path} is damaged ({error}): build or install the bundle anew") from error
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        found = data.get("format") if isinstance(data, dict) else None
+        raise BundleError(f"{manifest_path} has format {found!r}, this program reads {FORMAT}: build the bundle anew")
+    manifest: Manifest = _from_json(Manifest, data, where="manifest")
+    for name, expected in manifest.files.items():
+        _check_file(path, name, expected)
+    return Bundle(path, manifest, hashlib.sha256(raw).hexdigest())
+
+
+def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, Path]) -> Bundle:
+    """Write a bundle folder from `files` (name -> where its bytes lie now), replacing what is there in one rename.
+
+    `manifest.files` is filled in here. A kill at any moment leaves the old bundle or the new one (the old one may wait
+    as `<name>.previous`). Raises DeviceError when the disk lets us down (the old bundle then stays in its place), and
+    BundleError for a file name that leads out of the folder.
+    """
+    for name in files:
+        _check_name(path, name)
+    manifest = dataclasses.replace(
+        manifest, files={name: sha256_of_file(source) for name, source in sorted(files.items())}
+    )
+    staged = path.with_name(path.name + ".staged")
+    previous = path.with_name(path.name + ".previous")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(staged, ignore_errors=True)
+        staged.mkdir()
+        for name, source in files.items():
+            shutil.copyfile(source, staged / name)
+            _sync(staged / name)
+        (staged / MANIFEST_NAME).write_text(json.dumps(dataclasses.asdict(manifest), indent=1) + "\n")
+        _sync(staged / MANIFEST_NAME)
+        _sync(staged)
+        if path.exists():
+            shutil.rmtree(previous, ignore_errors=True)
+            path.rename(previous)
+        staged.rename(path)
+        _sync(path.parent)
+    except OSError as error:
+        if previous.exists() and not path.exists():
+            previous.rename(path)
+        raise DeviceError(f"the bundle cannot be written to {path}: {error.strerror}") from error
+    return open_bundle(path)
+
+
+def _sync(path: Path) -> None:
+    """Have a file's bytes, or a folder's names, on the disk before going on."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _check_name(folder: Path, name: str) -> None:
+    if name in ("", ".", "..", MANIFEST_NAME) or Path(name).name != name:
+        raise BundleError(f"the manifest of {folder} names {name!r}: a bundle's files lie in its own folder")
+
+
+def _check_file(folder: Path, name: str, expected: str) -> None:
+    _check_name(folder, name)
+    try:
+        found = sha256_of_file(folder / name)
+    except OSError as error:
+        raise BundleError(f"{folder / name} cannot be read: {error.strerror}; install the bundle anew") from error
+    if found != expected:
+        raise BundleError(
+            f"{folder / name} is not the file that the manifest names (sha256 {found[:12]}, expected "
+            f"{expected[:12]}): it is damaged or was changed; install the bundle anew"
+        )
+
+
+def _from_json(kind: Any, value: Any, where: str) -> Any:
+    """Build a typed value from JSON; every mismatch raises BundleError with the key's full name."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if dataclasses.is_dataclass(kind):
+        return _dataclass_from_json(kind, value, where)
+    if origin is Literal:
+        return _expect(value in arguments, value, where, f"one of {', '.join(map(repr, arguments))}")
+    if origin in (typing.Union, types.UnionType):
+        inner = next(option for option in arguments if option is not type(None))
+        return None if value is None else _from_json(inner, value, where)
+    if origin is tuple:
+        _expect(isinstance(value, list), value, where, "a list")
+        return tuple(_from_json(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    if origin is Mapping:
+        _expect(isinstance(value, dict), value, where, "an object")
+        return {key: _from_json(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+    if kind is float:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return float(_expect(is_number and math.isfinite(value), value, where, "a number"))
+    return _expect(
+        isinstance(value, kind) and not (kind is int and isinstance(value, bool)), value, where, kind.__name__
+    )
+
+
+def _dataclass_from_json(kind: Any, value: Any, where: str) -> Any:
+    _expect(isinstance(value, dict), value, where, "an object")
+    hints = typing.get_type_hints(kind)
+    if unknown := sorted(set(value) - set(hints)):
+        raise BundleError(f"{where}: unknown key {unknown[0]!r}; this program does not know what it would change")
+    if missing := sorted(set(hints) - set(value)):
+        raise BundleError(f"{where}: key {missing[0]!r} is missing")
+    return kind(**{key: _from_json(hints[key], item, f"{where}.{key}") for key, item in value.items()})
+
+
+def _expect(is_right: bool, value: Any, where: str, wanted: str) -> Any:
+    if not is_right:
+        raise BundleError(f"{where} is {value!r}: expected {wanted}")
+    return value
