@@ -1,0 +1,8 @@
+"""Trained networks -> ONNX, proved equal to their source before they may be used.
+
+fetch         the pinned package with the pose networks, verified by hash
+tflite_graph  TFLite bytes -> plain graph
+onnx_graph    plain graph -> ONNX in NCHW
+parity        TFLite interpreter against ONNX Runtime on real pictures
+pose          all of the above: `export_pose_networks`
+"""
