@@ -1,0 +1,14 @@
+"""The lean runtime: a recording in, an assessment out. No torch, no export, no training code.
+
+The order of the files is the order of the data:
+source.py    recording or camera -> Frame
+session.py   a loaded graph
+pose.py      Frame -> Pose (blazepose.py holds the network's own conventions)
+posefile.py  Pose <-> disk, written as they come
+track.py     poses -> rows at 25 Hz
+lift.py      2D keypoints -> H36M-17 in 3D
+windows.py   rows -> Window (240 frames)
+assess.py    Window -> WindowScore; WindowScores -> frequency, risk, bouts
+quality.py   what makes a recording assessable
+pipeline.py  the loop: start reading here
+"""

@@ -1,0 +1,201 @@
+"""Window -> WindowScore; WindowScores (+ characteristics) -> FMs frequency, risk, bouts (SPEC 3, 4).
+
+Intervals: windows overlap, so both come from a moving-block bootstrap over neighbouring instances. Where all instances
+agree a bootstrap knows no doubt, so the FMs frequency's interval is never narrower than Wilson's at the number of
+instances that do not overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from fidgety.bundle import Bundle
+from fidgety.records import (
+    Characteristics,
+    FloatArray,
+    FmsFrequency,
+    Risk,
+    Stretch,
+    Window,
+    WindowScore,
+)
+from fidgety.runtime.session import OnnxSession
+
+__all__ = ["Mam", "find_bouts", "find_voids", "fms_frequency"]
+
+_BATCH = 4  # windows a run: larger batches gain nothing on a CPU and delay the timeline
+_N_RESAMPLES = 2000
+_BLOCK = 2  # neighbouring instances share 90 of 240 frames, the next but one none
+_Z95 = 1.959964
+
+
+class Mam:
+    """The three MAM graphs of a bundle."""
+
+    def __init__(self, bundle: Bundle, n_threads: int = 1) -> None:
+        self._manifest = bundle.manifest
+        settings = self._manifest.mam
+        n = settings.window_frames
+        self._window_graph = OnnxSession(
+            bundle.file(settings.window_graph),
+            {"windows": (None, n, 17, 3)},
+            {"logits": (None, 2), "embedding": (None, 64)},
+            n_threads,
+        )
+        self._bag_graph = OnnxSession(
+            bundle.file(settings.bag_graph),
+            {"class_probabilities": (None, None, 2), "mask": (None, None)},
+            {"bag": (None, 2)},
+        )
+        self._info_graph = OnnxSession(
+            bundle.file(settings.info_graph), {"characteristics": (None, 4)}, {"info": (None, 2)}
+        )
+
+    def score(self, windows: Iterable[Window]) -> Iterator[WindowScore]:
+        """Scores in the order of the windows; void windows come without a probability."""
+        waiting: list[Window] = []
+        for window in windows:
+            waiting.append(window)
+            if len(waiting) == _BATCH:
+                yield from self._score_batch(waiting)
+                waiting = []
+        yield from self._score_batch(waiting)
+
+    def risk(self, scores: Sequence[WindowScore], characteristics: Characteristics) -> Risk:
+        """The recording's risk from its scored instances. Raises ValueError when there are none."""
+        instances = [s.class_probabilities for s in scores if s.is_instance and s.class_probabilities is not None]
+        if not instances:
+            raise ValueError("no scored instance")
+        probabilities = np.array(instances, np.float32)
+        info = self._info(characteristics)
+        point = self._risk_of(probabilities[None], info)[0]
+        resamples = self._risk_of(probabilities[_block_resamples(len(probabilities))], info)
+        low, high = np.quantile(resamples, [0.025, 0.975])
+        threshold = self._manifest.operating_point.risk_threshold
+        return Risk(
+            float(point),
+            float(min(low, point)),
+            float(max(high, point)),
+            threshold,
+            bool(point >= threshold),
+            info is not None,
+        )
+
+    def _score_batch(self, windows: list[Window]) -> Iterator[WindowScore]:
+        whole = [window for window in windows if window.void is None]
+        logits = np.empty((0, 2), np.float32)
+        if whole:
+            logits = self._window_graph.run(windows=np.stack([w.joints_xyz for w in whole]))["logits"]
+        raw = iter(_softmax(logits))
+        calibrated = iter(_softmax(logits / np.float32(self._manifest.probability.clip_temperature)))
+        for window in windows:
+            if window.void is not None:
+                fms_probability, classes = None, None
+            else:
+                row = next(raw)
+                fms_probability, classes = float(next(calibrated)[0]), (float(row[0]), float(row[1]))
+            yield WindowScore(
+                window.start_s,
+                window.end_s,
+                window.is_instance,
+                window.is_localisation,
+                fms_probability,
+                classes,
+                window.void,
+            )
+
+    def _info(self, characteristics: Characteristics) -> FloatArray | None:
+        """(1, 2) float32 of the Info Branch, or None when a characteristic is not known: then it is left out."""
+        if not characteristics.are_complete:
+            return None
+        row = np.array(
+            [
+                [
+                    1.0 if characteristics.sex == "male" else 0.0,
+                    characteristics.gestation_weeks,
+                    characteristics.birth_weight_g,
+                    characteristics.corrected_age_weeks,
+                ]
+            ],
+            np.float32,
+        )
+        return np.asarray(self._info_graph.run(characteristics=row)["info"])
+
+    def _risk_of(self, bags: FloatArray, info: FloatArray | None) -> FloatArray:
+        """(B, N, 2) instance probabilities -> (B,) calibrated risk: softmax(bag + info), then Platt."""
+        mask = np.ones(bags.shape[:2], np.float32)
+        fused = self._bag_graph.run(class_probabilities=bags, mask=mask)["bag"]
+        if info is not None:
+            fused = fused + info
+        # Class 1 is non-FMs, which is the risk class of a bag; logit of a two-class softmax is the difference.
+        logit = fused[:, 1] - fused[:, 0]
+        calibration = self._manifest.probability
+        scaled = calibration.risk_slope * logit + calibration.risk_intercept
+        risk: FloatArray = (1.0 / (1.0 + np.exp(-scaled))).astype(np.float32)
+        return risk
+
+
+def fms_frequency(scores: Iterable[WindowScore], threshold: float) -> FmsFrequency | None:
+    """Share of scored instances with P(FMs) >= threshold and its 95 % interval; None when none was scored."""
+    holds = np.array(
+        [s.fms_probability >= threshold for s in scores if s.is_instance and s.fms_probability is not None], bool
+    )
+    n = len(holds)
+    if n == 0:
+        return None
+    value = float(holds.mean())
+    boot_low, boot_high = np.quantile(holds[_block_resamples(n)].mean(axis=1), [0.025, 0.975])
+    # 150 of 240 frames are new in each instance: so many of n instances do not overlap.
+    wilson_low, wilson_high = _wilson(value, max(1.0, 1.0 + (n - 1) * 150 / 240))
+    return FmsFrequency(
+        int(holds.sum()), n, value, float(min(boot_low, wilson_low)), float(max(boot_high, wilson_high))
+    )
+
+
+def find_bouts(timeline: Sequence[WindowScore], threshold: float) -> tuple[Stretch, ...]:
+    """Stretches with FMs: runs of localisation windows from the threshold on, each standing for its middle 0.8 s."""
+    return _runs(timeline, [s.fms_probability is not None and s.fms_probability >= threshold for s in timeline])
+
+
+def find_voids(timeline: Sequence[WindowScore]) -> tuple[Stretch, ...]:
+    """Stretches whose windows could not be scored, each window standing for its middle 0.8 s."""
+    return _runs(timeline, [s.fms_probability is None for s in timeline])
+
+
+def _runs(timeline: Sequence[WindowScore], is_in: Sequence[bool]) -> tuple[Stretch, ...]:
+    step_s = timeline[1].start_s - timeline[0].start_s if len(timeline) > 1 else 0.8
+    stretches: list[Stretch] = []
+    for score, inside in zip(timeline, is_in, strict=True):
+        if not inside:
+            continue
+        middle_s = (score.start_s + score.end_s) / 2
+        start_s, end_s = round(middle_s - step_s / 2, 3), round(middle_s + step_s / 2, 3)
+        if stretches and start_s - stretches[-1].end_s < 1e-6 + step_s / 2:
+            stretches[-1] = Stretch(stretches[-1].start_s, end_s)
+        else:
+            stretches.append(Stretch(start_s, end_s))
+    return tuple(stretches)
+
+
+def _softmax(logits: FloatArray) -> FloatArray:
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True, initial=-np.inf))
+    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True), np.float32)
+
+
+def _block_resamples(n: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    """(R, n) indices: moving blocks of neighbouring instances, drawn with replacement; the same for equal n."""
+    rng = np.random.default_rng(20230707)
+    n_blocks = -(-n // _BLOCK)
+    starts = rng.integers(0, max(1, n - _BLOCK + 1), (_N_RESAMPLES, n_blocks))
+    picks = (starts[:, :, None] + np.arange(_BLOCK)).reshape(_N_RESAMPLES, -1)[:, :n]
+    return np.asarray(np.minimum(picks, n - 1))
+
+
+def _wilson(share: float, n: float) -> tuple[float, float]:
+    """Wilson's 95 % interval for a share of n (n need not be whole)."""
+    centre = share + _Z95**2 / (2 * n)
+    reach = _Z95 * np.sqrt(share * (1 - share) / n + _Z95**2 / (4 * n * n))
+    scale = 1 + _Z95**2 / n
+    return max(0.0, float((centre - reach) / scale)), min(1.0, float((centre + reach) / scale))

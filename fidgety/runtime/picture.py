@@ -1,0 +1,98 @@
+"""What the pictures themselves say about a recording: light, sharpness, a camera that moves.
+
+Looks at one frame every half second, at the luma plane alone, so that it costs next to nothing beside the pose network.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from fidgety.records import Frame, Pose, UInt8Array
+
+__all__ = ["PictureMonitor"]
+
+_EVERY_S = 0.5
+_THUMBNAIL_PX = 320  # width of the picture in which the background is followed
+_SHIFT = 0.004  # of the width: the background moved when it did so by more within half a second
+_MIN_FEATURES = 8
+_SHARPNESS_PX = 480  # the infant is looked at in this size, so that 480p and 4K are measured alike
+
+
+class PictureMonitor:
+    """Collects figures frame by frame. One owner, made anew for every recording."""
+
+    def __init__(self) -> None:
+        self._next_s = 0.0
+        self._last: UInt8Array | None = None
+        self._bright: list[float] = []
+        self._sharpness: list[float] = []
+        self._has_shifted: list[bool] = []
+
+    def observe(self, frame: Frame, pose: Pose) -> None:
+        """Look at a frame when it is time to."""
+        if frame.time_s < self._next_s:
+            return
+        self._next_s = frame.time_s + _EVERY_S
+        scale = _THUMBNAIL_PX / frame.width_px
+        thumbnail: UInt8Array = np.asarray(
+            cv2.resize(frame.luma, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
+        )
+        self._bright.append(float(np.percentile(thumbnail, 95)))
+        sharpness = None if pose.is_missing else _sharpness(frame, pose)
+        if sharpness is not None:
+            self._sharpness.append(sharpness)
+        if self._last is not None and self._last.shape == thumbnail.shape:
+            shift = _background_shift(self._last, thumbnail, pose, scale)
+            if shift is not None:
+                self._has_shifted.append(shift > _SHIFT * _THUMBNAIL_PX)
+        self._last = thumbnail
+
+    def measures(self) -> dict[str, float | None]:
+        """`bright_luma` (median 95th percentile), `sharpness` (median), `camera_shift_share`; None = not measurable."""
+        return {
+            "bright_luma": float(np.median(self._bright)) if self._bright else None,
+            "sharpness": float(np.median(self._sharpness)) if self._sharpness else None,
+            "camera_shift_share": float(np.mean(self._has_shifted)) if len(self._has_shifted) >= 4 else None,
+        }
+
+
+def _box(pose: Pose, margin: float) -> tuple[float, float, float, float]:
+    """(x0, y0, x1, y1) image px around all keypoints, widened by `margin` of its size on each side."""
+    low, high = np.nanmin(pose.keypoints_xy, axis=0), np.nanmax(pose.keypoints_xy, axis=0)
+    reach = margin * (high - low)
+    (x0, y0), (x1, y1) = (low - reach).tolist(), (high + reach).tolist()
+    return x0, y0, x1, y1
+
+
+def _sharpness(frame: Frame, pose: Pose) -> float | None:
+    """Mean absolute Laplacian / contrast of the infant's picture: falls with focus and motion blur, not with light.
+
+    None when less than 16 px of the infant are in the picture.
+    """
+    x0, y0, x1, y1 = _box(pose, 0.05)
+    rows = slice(max(0, int(y0)), max(1, min(frame.height_px, int(y1))))
+    columns = slice(max(0, int(x0)), max(1, min(frame.width_px, int(x1))))
+    patch = frame.luma[rows, columns]
+    if min(patch.shape) < 16:
+        return None
+    scale = min(1.0, _SHARPNESS_PX / max(patch.shape))
+    patch = cv2.resize(patch, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    contrast = float(patch.std())
+    return float(np.abs(cv2.Laplacian(patch, cv2.CV_32F)).mean()) / max(contrast, 4.0)
+
+
+def _background_shift(before: UInt8Array, after: UInt8Array, pose: Pose, scale: float) -> float | None:
+    """Median displacement, thumbnail px, of corners outside the infant; None when there is too little to hold on to."""
+    mask = np.full(before.shape, 255, np.uint8)
+    if not pose.is_missing:
+        x0, y0, x1, y1 = (round(scale * edge) for edge in _box(pose, 0.1))
+        mask[max(0, y0) : max(0, y1), max(0, x0) : max(0, x1)] = 0
+    corners = cv2.goodFeaturesToTrack(before, 60, 0.02, 6, mask=mask)
+    if corners is None or len(corners) < _MIN_FEATURES:
+        return None
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, None, winSize=(15, 15), maxLevel=2)
+    is_found = found[:, 0] == 1
+    if is_found.sum() < _MIN_FEATURES:
+        return None
+    return float(np.median(np.linalg.norm((moved - corners)[is_found, 0], axis=-1)))

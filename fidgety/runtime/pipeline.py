@@ -1,0 +1,278 @@
+"""The loop: a recording goes in, an assessment comes out.
+
+    source.frames() -> PoseEstimator -> track -> lift -> windows -> Mam.score -> Assessment
+    [---thread 1---]   [--thread 2--]   [--------------this thread------------------]
+
+Decoding, pose and scoring overlap on bounded queues; the pose network is the slowest stage and never waits for the
+others. File, camera and stored pose track run through the same loop. What grows with the recording is small: the window
+scores and the 25 Hz skeleton (3.4 kB a second), from which the report takes its moments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fidgety.bundle import Bundle
+from fidgety.records import (
+    Assessment,
+    BoolArray,
+    Characteristics,
+    FloatArray,
+    Frame,
+    Moment,
+    Pose,
+    PoseTrack,
+    Quality,
+    QualityReason,
+    Stretch,
+    WindowScore,
+)
+from fidgety.runtime.assess import Mam, find_bouts, find_voids, fms_frequency
+from fidgety.runtime.lift import lift_track
+from fidgety.runtime.picture import PictureMonitor
+from fidgety.runtime.pose import PoseEstimator
+from fidgety.runtime.posefile import PoseRecording, PoseWriter
+from fidgety.runtime.posture import PostureMonitor
+from fidgety.runtime.prefetch import Prefetch
+from fidgety.runtime.quality import judge_quality
+from fidgety.runtime.source import Source
+from fidgety.runtime.track import track_poses
+from fidgety.runtime.windows import cut_windows
+from fidgety.skeleton import BLAZEPOSE_33, Skeleton
+
+__all__ = ["Job", "Watcher", "assess_poses", "assess_recording", "check_recording", "estimate_poses"]
+
+Watcher = Callable[[Pose], None]  # sees every pose on its way: the progress bar
+_FRAMES_AHEAD = 4  # 12 MB at 1080p
+_POSES_AHEAD = 64
+_N_MOMENTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be scored, and how."""
+
+    name: str  # shown in the result
+    characteristics: Characteristics
+    sha256: str | None = None
+    poses_path: Path | None = None  # where poses are written as they come; None = nowhere
+    max_duration_s: float | None = None  # stop a camera after so long
+    n_threads: int = 2
+    settings: Mapping[str, Any] = field(default_factory=dict)  # what was set for this run; goes into the result
+
+
+@dataclass(slots=True)
+class _Monitors:
+    """The figures behind the quality gate, owned by the pose stage while it runs."""
+
+    posture: PostureMonitor
+    picture: PictureMonitor
+    last_time_s: float = 0.0
+
+    def measures(self) -> dict[str, float | None]:
+        return {**self.posture.measures(), **self.picture.measures()}
+
+
+def assess_recording(source: Source, bundle: Bundle, job: Job, watch: Watcher | None = None) -> Assessment:
+    """Score one recording or camera. Raises SourceError, BundleError, DeviceError; never NotAssessable: that is a
+    result."""
+    estimator, mam = PoseEstimator(bundle, job.n_threads), Mam(bundle)
+    monitors = _Monitors(PostureMonitor(BLAZEPOSE_33), PictureMonitor())
+    with (
+        Prefetch(_until(source.frames(), job.max_duration_s), _FRAMES_AHEAD, "decode") as frames,
+        Prefetch(_observed(estimator, frames, monitors), _POSES_AHEAD, "pose") as poses,
+    ):
+        return _assess(_recorded(poses, job, bundle, watch), BLAZEPOSE_33, monitors, mam, bundle, job, source)
+
+
+def assess_poses(recording: PoseRecording, bundle: Bundle, job: Job, watch: Watcher | None = None) -> Assessment:
+    """Score a stored pose track. What only pictures can tell (light, focus, camera) stays unjudged."""
+    monitors = _Monitors(PostureMonitor(recording.skeleton), PictureMonitor())
+    poses = _watched(_postured(recording.poses, monitors), watch)
+    return _assess(poses, recording.skeleton, monitors, Mam(bundle), bundle, job, None)
+
+
+def check_recording(source: Source, bundle: Bundle, job: Job, watch: Watcher | None = None) -> Quality:
+    """The quality gate alone: everything but MAM."""
+    estimator = PoseEstimator(bundle, job.n_threads)
+    monitors = _Monitors(PostureMonitor(BLAZEPOSE_33), PictureMonitor())
+    with (
+        Prefetch(_until(source.frames(), job.max_duration_s), _FRAMES_AHEAD, "decode") as frames,
+        Prefetch(_observed(estimator, frames, monitors), _POSES_AHEAD, "pose") as poses,
+    ):
+        pieces = _joints(
+            track_poses(_watched(poses, watch), bundle.manifest.track, BLAZEPOSE_33.name, len(BLAZEPOSE_33))
+        )
+        windows = cut_windows(
+            ((p.joints, p.is_observed) for p in pieces), bundle.manifest.mam, bundle.manifest.track.fps
+        )
+        assessable = [Stretch(w.start_s, w.end_s) for w in windows if w.void is None]
+    return _judge(monitors, _covered_s(assessable), bundle, job, source)
+
+
+def estimate_poses(source: Source, bundle: Bundle, job: Job, watch: Watcher | None = None) -> int:
+    """Write the recording's poses to `job.poses_path`; give their number."""
+    if job.poses_path is None:
+        raise ValueError("no path for the poses")
+    estimator = PoseEstimator(bundle, job.n_threads)
+    with (
+        Prefetch(_until(source.frames(), job.max_duration_s), _FRAMES_AHEAD, "decode") as frames,
+        Prefetch(estimator.poses(frames), _POSES_AHEAD, "pose") as poses,
+    ):
+        return sum(1 for _ in _recorded(poses, job, bundle, watch))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Piece:
+    joints: FloatArray  # (T, 17, 3)
+    is_observed: BoolArray  # (T,)
+
+
+def _assess(
+    poses: Iterable[Pose],
+    skeleton: Skeleton,
+    monitors: _Monitors,
+    mam: Mam,
+    bundle: Bundle,
+    job: Job,
+    source: Source | None,
+) -> Assessment:
+    manifest = bundle.manifest
+    kept: list[FloatArray] = []
+    pieces = _remembered(_joints(track_poses(poses, manifest.track, skeleton.name, len(skeleton))), kept)
+    windows = cut_windows(((p.joints, p.is_observed) for p in pieces), manifest.mam, manifest.track.fps)
+    scores = list(mam.score(windows))
+    scored = [Stretch(s.start_s, s.end_s) for s in scores if s.fms_probability is not None]
+    quality = _judge(monitors, _covered_s(scored), bundle, job, source)
+    timeline = tuple(s for s in scores if s.is_localisation)
+    threshold = manifest.operating_point.fms_threshold
+    frequency = fms_frequency(scores, threshold) if quality.is_assessable else None
+    result = Assessment(
+        recording=job.name,
+        recording_sha256=job.sha256,
+        duration_s=monitors.last_time_s,
+        source_fps=quality.measures.get("source_fps") or 0.0,
+        quality=quality,
+        characteristics=job.characteristics,
+        frequency=frequency,
+        risk=mam.risk(scores, job.characteristics) if frequency is not None else None,
+        timeline=timeline if frequency is not None else (),
+        bouts=find_bouts(timeline, threshold) if frequency is not None else (),
+        voids=find_voids(timeline),
+        most_certain_fms=(),
+        most_certain_non_fms=(),
+        bundle=bundle.label,
+        banner=manifest.provenance.banner,
+        settings={**job.settings, "fms_threshold": threshold, "has_depth": _has_depth(kept)},
+    )
+    if frequency is None:
+        return result
+    skeleton_xy = np.concatenate(kept)[..., :2]
+    return replace(
+        result,
+        most_certain_fms=_moments(timeline, skeleton_xy, bundle, is_fms=True),
+        most_certain_non_fms=_moments(timeline, skeleton_xy, bundle, is_fms=False),
+    )
+
+
+def _observed(estimator: PoseEstimator, frames: Iterable[Frame], monitors: _Monitors) -> Iterator[Pose]:
+    for frame in frames:
+        pose = estimator.estimate(frame)
+        monitors.posture.observe(pose, (frame.width_px, frame.height_px))
+        monitors.picture.observe(frame, pose)
+        monitors.last_time_s = frame.time_s
+        yield pose
+
+
+def _postured(poses: Iterable[Pose], monitors: _Monitors) -> Iterator[Pose]:
+    for pose in poses:
+        monitors.posture.observe(pose, None)
+        monitors.last_time_s = pose.time_s
+        yield pose
+
+
+def _recorded(poses: Iterable[Pose], job: Job, bundle: Bundle, watch: Watcher | None) -> Iterator[Pose]:
+    if job.poses_path is None:
+        yield from _watched(poses, watch)
+        return
+    about = {"recording": job.name, "recording_sha256": job.sha256, "bundle": bundle.label}
+    with PoseWriter(job.poses_path, BLAZEPOSE_33, about) as writer:
+        yield from _watched(writer.copy(poses), watch)
+
+
+def _watched(poses: Iterable[Pose], watch: Watcher | None) -> Iterator[Pose]:
+    for pose in poses:
+        if watch is not None:
+            watch(pose)
+        yield pose
+
+
+def _until(frames: Iterable[Frame], max_duration_s: float | None) -> Iterator[Frame]:
+    for frame in frames:
+        if max_duration_s is not None and frame.time_s > max_duration_s:
+            return
+        yield frame
+
+
+def _joints(pieces: Iterable[PoseTrack]) -> Iterator[_Piece]:
+    for track in pieces:
+        yield _Piece(lift_track(track), track.is_observed)
+
+
+def _remembered(pieces: Iterable[_Piece], kept: list[FloatArray]) -> Iterator[_Piece]:
+    for piece in pieces:
+        kept.append(piece.joints)
+        yield piece
+
+
+def _judge(monitors: _Monitors, assessable_s: float, bundle: Bundle, job: Job, source: Source | None) -> Quality:
+    measures = {**monitors.measures(), "assessable_s": assessable_s}
+    quality = judge_quality(measures, job.characteristics, bundle.manifest.quality)
+    if source is not None and source.ended_early is not None:
+        cut = QualityReason(
+            "ended-early",
+            False,
+            f"The recording breaks off after {monitors.last_time_s:.0f} s ({source.ended_early}).",
+            "copy it from the camera again",
+        )
+        quality = replace(quality, reasons=(*quality.reasons, cut))
+    return quality
+
+
+def _covered_s(stretches: Iterable[Stretch]) -> float:
+    """Seconds that at least one of the stretches (in order of their start) covers."""
+    covered_s, end_s = 0.0, 0.0
+    for stretch in stretches:
+        covered_s += max(0.0, stretch.end_s - max(stretch.start_s, end_s))
+        end_s = max(end_s, stretch.end_s)
+    return covered_s
+
+
+def _has_depth(kept: list[FloatArray]) -> bool:
+    return any(bool(np.any(piece[..., 2] != 0)) for piece in kept)
+
+
+def _moments(
+    timeline: Iterable[WindowScore], skeleton_xy: FloatArray, bundle: Bundle, *, is_fms: bool
+) -> tuple[Moment, ...]:
+    """The most certain windows of one kind that do not overlap, most certain first."""
+    threshold = bundle.manifest.operating_point.fms_threshold
+    scored = [(s.fms_probability, s) for s in timeline if s.fms_probability is not None]
+    of_kind = [(p, s) for p, s in scored if (p >= threshold) == is_fms]
+    of_kind.sort(key=lambda pair: -pair[0] if is_fms else pair[0])
+    chosen: list[tuple[float, WindowScore]] = []
+    for probability, score in of_kind:
+        if all(score.end_s <= other.start_s or score.start_s >= other.end_s for _, other in chosen):
+            chosen.append((probability, score))
+        if len(chosen) == _N_MOMENTS:
+            break
+    fps, length = bundle.manifest.track.fps, bundle.manifest.mam.window_frames
+    return tuple(
+        Moment(s.start_s, s.end_s, p, skeleton_xy[round(s.start_s * fps) : round(s.start_s * fps) + length])
+        for p, s in chosen
+    )

@@ -1,0 +1,219 @@
+"""Pose <-> disk. Poses are handed to the system one by one as they come, so a kill costs none of them.
+
+A power cut costs what the system had not yet written, a few seconds. A `.poses` file is one JSON line (format,
+skeleton, recording, bundle) and then fixed-size little-endian records. A file that breaks off in the middle of a record
+is read up to there. Foreign tracks come as `.npz` with COCO-17 keypoints.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from fidgety.errors import DeviceError, SourceError
+from fidgety.records import Pose
+from fidgety.skeleton import COCO_17, SKELETONS, Skeleton
+
+__all__ = ["POSE_SUFFIXES", "PoseRecording", "PoseWriter", "open_poses"]
+
+POSE_SUFFIXES = (".poses", ".npz")
+FORMAT = "fidgety-poses-1"
+_LONGEST_LEAP_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class PoseRecording:
+    """A pose track on disk. `poses` may be iterated again and again."""
+
+    name: str
+    skeleton: Skeleton
+    poses: Iterable[Pose]
+    n_poses: int
+    about: Mapping[str, Any]
+
+
+class PoseWriter:
+    """Appends poses to `path`; the file is complete up to the last `write`. Use it with `with`."""
+
+    def __init__(self, path: Path, skeleton: Skeleton, about: Mapping[str, Any]) -> None:
+        """Raises DeviceError when the file cannot be made."""
+        self._path = path
+        self._record = _record_type(len(skeleton))
+        header = {"format": FORMAT, "skeleton": skeleton.name, **about}
+        try:
+            self._stream = path.open("wb", buffering=0)
+        except OSError as error:
+            raise DeviceError(f"poses cannot be written to {path}: {error.strerror}") from error
+        try:
+            self._append(json.dumps(header).encode() + b"\n")
+        except DeviceError:
+            self._stream.close()
+            raise
+
+    def __enter__(self) -> PoseWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._stream.close()
+        except OSError as error:
+            if value is None:
+                raise DeviceError(f"poses cannot be written to {self._path}: {error.strerror}") from error
+
+    def write(self, pose: Pose) -> None:
+        """Append one pose. Raises DeviceError when the disk is full or gone."""
+        row = np.zeros((), self._record)
+        for name in _FIELDS:
+            row[name] = getattr(pose, name)
+        row["n_others"] = -1 if pose.n_others is None else pose.n_others
+        self._append(row.tobytes())
+
+    def _append(self, data: bytes) -> None:
+        left = memoryview(data)
+        try:
+            while left:  # a disk that fills up takes a part first
+                left = left[self._stream.write(left) :]
+        except OSError as error:
+            raise DeviceError(f"poses cannot be written to {self._path}: {error.strerror}") from error
+
+    def copy(self, poses: Iterable[Pose]) -> Iterator[Pose]:
+        """Hand poses on and write each one on its way."""
+        for pose in poses:
+            self.write(pose)
+            yield pose
+
+
+def open_poses(path: Path, fps: float | None = None) -> PoseRecording:
+    """Open a `.poses` file, or an `.npz` with COCO-17 keypoints.
+
+    The `.npz` holds `xyc` (T, 17, 3) float: x, y in px and confidence; optionally `times_s` (T,) or `fps`. A frame rate
+    that the file does not state must be given as `fps`. Raises SourceError for anything else.
+    """
+    try:
+        return _open_npz(path, fps) if path.suffix == ".npz" else _open_pose_file(path)
+    except FileNotFoundError:
+        raise SourceError(f"there is no pose track {path}: check the name") from None
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+_FIELDS = ("frame_index", "time_s", "keypoints_xy", "keypoint_scores", "depth_px", "world_m", "presence")
+
+
+def _record_type(n_keypoints: int) -> np.dtype[Any]:
+    return np.dtype(
+        [
+            ("frame_index", "<i8"),
+            ("time_s", "<f8"),
+            ("keypoints_xy", "<f4", (n_keypoints, 2)),
+            ("keypoint_scores", "<f4", (n_keypoints,)),
+            ("depth_px", "<f4", (n_keypoints,)),
+            ("world_m", "<f4", (n_keypoints, 3)),
+            ("presence", "<f4"),
+            ("n_others", "<i4"),
+        ]
+    )
+
+
+def _open_pose_file(path: Path) -> PoseRecording:
+    with path.open("rb") as stream:
+        line = stream.readline(1 << 16)
+        offset = stream.tell()
+    try:
+        about = json.loads(line)
+        skeleton = SKELETONS[about["skeleton"]]
+        is_ours = about["format"] == FORMAT
+    except (ValueError, KeyError, TypeError):
+        is_ours = False
+    if not is_ours:
+        raise SourceError(f"{path} is no pose track of this program: make it with `fidgety pose`")
+    record = _record_type(len(skeleton))
+    n = (path.stat().st_size - offset) // record.itemsize
+    if n == 0:
+        raise SourceError(f"{path} holds no poses: make it anew with `fidgety pose`")
+    rows = np.memmap(path, record, "r", offset, (n,))
+    _check_times(path, "times", np.asarray(rows["time_s"]))
+    return PoseRecording(path.name, skeleton, _StoredPoses(rows), n, about)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _StoredPoses:
+    rows: np.ndarray[Any, Any]
+
+    def __iter__(self) -> Iterator[Pose]:
+        for row in self.rows:
+            yield Pose(
+                int(row["frame_index"]),
+                float(row["time_s"]),
+                np.array(row["keypoints_xy"]),
+                np.array(row["keypoint_scores"]),
+                np.array(row["depth_px"]),
+                np.array(row["world_m"]),
+                float(row["presence"]),
+                None if row["n_others"] < 0 else int(row["n_others"]),
+            )
+
+
+def _open_npz(path: Path, fps: float | None) -> PoseRecording:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {key: np.asarray(archive[key]) for key in ("xyc", "fps", "times_s") if key in archive}
+    except (ValueError, TypeError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise SourceError(f"{path} is no .npz archive of plain arrays: it may be cut off") from error
+    xyc = arrays.get("xyc")
+    is_right = xyc is not None and xyc.dtype.kind in "fiu" and xyc.shape[1:] == (len(COCO_17), 3) and len(xyc) > 0
+    if xyc is None or not is_right:
+        found = "none" if xyc is None else f"{xyc.dtype} {xyc.shape}"
+        raise SourceError(f"{path}: expected an array 'xyc' of shape (T, 17, 3) with x, y, confidence; found {found}")
+    times_s = _times(path, arrays, fps, len(xyc))
+    return PoseRecording(path.name, COCO_17, _CocoPoses(xyc.astype(np.float32), times_s), len(xyc), {})
+
+
+def _times(path: Path, arrays: dict[str, Any], fps: float | None, n: int) -> np.ndarray[Any, Any]:
+    if "times_s" in arrays:
+        times_s = arrays["times_s"]
+        if times_s.shape != (n,) or times_s.dtype.kind not in "fiu":
+            raise SourceError(f"{path}: 'times_s' must hold {n} rising times in seconds")
+        _check_times(path, "'times_s'", times_s)
+        return np.asarray(times_s - times_s[0], np.float64)
+    stated = arrays.get("fps")
+    if stated is not None and (stated.size != 1 or stated.dtype.kind not in "fiu"):
+        raise SourceError(f"{path}: 'fps' must hold one number")
+    rate = fps if stated is None else float(stated.reshape(()))
+    if rate is None or not 0 < rate < np.inf:
+        raise SourceError(f"{path} does not state its frame rate: give it with --fps")
+    return np.arange(n) / rate
+
+
+def _check_times(path: Path, name: str, times_s: np.ndarray[Any, Any]) -> None:
+    """Raises SourceError unless the times rise, by at most _LONGEST_LEAP_S (every second becomes 25 rows)."""
+    steps = np.diff(times_s)
+    if not (np.isfinite(times_s).all() and np.all(steps > 0) and np.all(steps < _LONGEST_LEAP_S)):
+        raise SourceError(f"{path}: {name} must rise, without leaps of {_LONGEST_LEAP_S:g} s: the track is damaged")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _CocoPoses:
+    xyc: np.ndarray[Any, Any]
+    times_s: np.ndarray[Any, Any]
+
+    def __iter__(self) -> Iterator[Pose]:
+        nothing = np.full((len(COCO_17), 3), np.nan, np.float32)
+        for i, (row, time_s) in enumerate(zip(self.xyc, self.times_s, strict=True)):
+            scores = np.clip(np.nan_to_num(row[:, 2]), 0.0, 1.0)
+            is_known = (scores > 0) & np.isfinite(row[:, :2]).all(axis=1)
+            xy = np.where(is_known[:, None], row[:, :2], np.float32(np.nan))
+            presence = float(scores.mean())
+            yield Pose(i, float(time_s), xy, scores, nothing[:, 0], nothing, presence, None)

@@ -1,0 +1,167 @@
+"""Poses at the camera's own times -> PoseTrack rows at 25 Hz.
+
+Poses, not pictures, are resampled: row k is what the keypoints were at k / 25 s, by cubic interpolation over the four
+poses around it (linear beside a gap). A gap no longer than `max_bridge_ms` is bridged and marked as not observed; a
+longer one stays NaN. Then a centred moving average over 5 rows (SPEC 2), which never reaches across a NaN row.
+Rows come out as soon as they are final: the same rows for any chunking of the poses.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from fidgety.bundle import TrackSettings
+from fidgety.records import FloatArray, Pose, PoseTrack
+
+__all__ = ["TrackBuilder", "track_poses"]
+
+_N_PERIODS = 31  # source periods in the running median
+_LOST_FRAME_FACTOR = 1.6  # a pause longer than this many source periods means that frames are missing
+_ROUNDING_S = 1e-4  # time bases of containers are rational numbers rounded to 0.1 ms or so
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sample:
+    """One pose as a matrix: columns x, y, score, depth."""
+
+    time_s: float
+    values: FloatArray  # (K, 4) float32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Row:
+    values: FloatArray  # (K, 4)
+    is_observed: bool
+
+
+class TrackBuilder:
+    """Takes poses one by one, gives finished 25 Hz rows. One owner, made anew for every recording."""
+
+    def __init__(self, settings: TrackSettings, skeleton: str, n_keypoints: int) -> None:
+        self._settings = settings
+        self._skeleton = skeleton
+        self._nothing = np.full((n_keypoints, 4), np.nan, np.float32)
+        self._samples: deque[_Sample] = deque(maxlen=4)  # observed poses only
+        self._periods: deque[float] = deque(maxlen=_N_PERIODS)
+        self._last_pose_s: float | None = None
+        self._next_tick = 0
+        self._n_smoothed = 0
+        self._rows: deque[_Row] = deque()  # raw rows that the moving average still needs
+        self._n_dropped = 0  # raw rows already forgotten
+
+    def push(self, pose: Pose) -> PoseTrack | None:
+        """Take the next pose; give the rows that it completes, if any."""
+        if self._last_pose_s is not None:
+            self._periods.append(pose.time_s - self._last_pose_s)
+        self._last_pose_s = pose.time_s
+        if not pose.is_missing:
+            values = np.column_stack([pose.keypoints_xy, pose.keypoint_scores, pose.depth_px])
+            self._samples.append(_Sample(pose.time_s, values.astype(np.float32)))
+            # The cubic through samples -4..-1 serves the ticks between -3 and -2, so rows lag by one pose.
+            self._resample_up_to(self._samples[-2].time_s if len(self._samples) >= 2 else -1.0)
+        return self._smooth(is_last=False)
+
+    def finish(self) -> PoseTrack | None:
+        """The rows that only the end of the recording completes."""
+        if self._last_pose_s is not None:
+            if self._samples:
+                self._resample_up_to(self._samples[-1].time_s)
+            end_tick = int(np.floor((self._last_pose_s + _ROUNDING_S) * self._settings.fps))
+            while self._next_tick <= end_tick:
+                self._rows.append(_Row(self._nothing, False))
+                self._next_tick += 1
+        return self._smooth(is_last=True)
+
+    def _resample_up_to(self, time_s: float) -> None:
+        fps = self._settings.fps
+        while (tick_s := self._next_tick / fps) <= time_s + _ROUNDING_S:
+            self._rows.append(self._row_at(tick_s))
+            self._next_tick += 1
+
+    def _row_at(self, tick_s: float) -> _Row:
+        samples = self._samples
+        after = next((i for i, sample in enumerate(samples) if sample.time_s >= tick_s - _ROUNDING_S), None)
+        if after is None:
+            return _Row(self._nothing, False)
+        if abs(samples[after].time_s - tick_s) <= _ROUNDING_S:
+            return _Row(samples[after].values, True)
+        if after == 0:  # before the first pose
+            return _Row(self._nothing, False)
+        left, right = samples[after - 1], samples[after]
+        pause_s = right.time_s - left.time_s
+        if pause_s > self._settings.max_bridge_ms / 1e3 + 1.0 / self._settings.fps + _ROUNDING_S:
+            return _Row(self._nothing, False)
+        is_observed = pause_s <= self._longest_pause_s()
+        has_neighbours = is_observed and after >= 2 and after + 1 < len(samples)
+        if has_neighbours:
+            outer = samples[after + 1].time_s - samples[after - 2].time_s
+            has_neighbours = outer <= 3 * self._longest_pause_s()
+        if has_neighbours:
+            return _Row(_cubic([samples[after + k] for k in (-2, -1, 0, 1)], tick_s), True)
+        share = np.float32((tick_s - left.time_s) / pause_s)
+        return _Row(left.values + share * (right.values - left.values), is_observed)
+
+    def _longest_pause_s(self) -> float:
+        """The longest pause between two poses in which no frame was lost."""
+        period_s = max(float(np.median(self._periods)), 1.0 / self._settings.fps)
+        return _LOST_FRAME_FACTOR * period_s
+
+    def _smooth(self, is_last: bool) -> PoseTrack | None:
+        """Average the raw rows whose whole neighbourhood is there."""
+        reach = self._settings.smoothing_frames // 2
+        n_raw = self._n_dropped + len(self._rows)
+        end = n_raw if is_last else n_raw - reach
+        if end <= self._n_smoothed:
+            return None
+        first = self._n_smoothed
+        low = first - self._n_dropped
+        values = np.stack([row.values for row in self._rows])
+        smoothed = np.stack([_average(values, low + i, reach) for i in range(end - first)])
+        observed = np.array([self._rows[low + i].is_observed for i in range(end - first)])
+        self._n_smoothed = end
+        while self._n_dropped < end - reach and self._rows:
+            self._rows.popleft()
+            self._n_dropped += 1
+        return PoseTrack(
+            self._skeleton, self._settings.fps, first, smoothed[..., :2], smoothed[..., 2], smoothed[..., 3], observed
+        )
+
+
+def track_poses(poses: Iterable[Pose], settings: TrackSettings, skeleton: str, n_keypoints: int) -> Iterator[PoseTrack]:
+    """Poses in order of time -> consecutive pieces of one PoseTrack."""
+    builder = TrackBuilder(settings, skeleton, n_keypoints)
+    for pose in poses:
+        piece = builder.push(pose)
+        if piece is not None:
+            yield piece
+    piece = builder.finish()
+    if piece is not None:
+        yield piece
+
+
+def _cubic(samples: list[_Sample], time_s: float) -> FloatArray:
+    """Lagrange's cubic through four samples at uneven times."""
+    times = [sample.time_s for sample in samples]
+    result = np.zeros_like(samples[0].values)
+    for i, sample in enumerate(samples):
+        weight = 1.0
+        for j, other in enumerate(times):
+            if j != i:
+                weight *= (time_s - other) / (times[i] - other)
+        result += np.float32(weight) * sample.values
+    return result
+
+
+def _average(values: FloatArray, i: int, reach: int) -> FloatArray:
+    """Mean of rows i-reach..i+reach, shortened evenly at an end or a NaN keypoint so that it stays centred."""
+    width = min(reach, i, len(values) - 1 - i)
+    mean: FloatArray = values[i - width : i + width + 1].mean(axis=0)
+    while width > 0 and np.isnan(mean[:, :2]).any():
+        width -= 1
+        narrower = values[i - width : i + width + 1].mean(axis=0)
+        mean = np.where(np.isnan(mean), narrower, mean)
+    return mean

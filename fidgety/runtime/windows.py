@@ -1,0 +1,70 @@
+"""25 Hz rows -> Windows of 240 frames on two grids: instances (stride 150) and localisation (stride 20).
+
+Tail policy: a window that the recording does not fill is not made. A window is void, and never scored, when more than
+10 % of its frames were not observed or any gap is longer than 200 ms (SPEC 7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from fidgety.bundle import MamSettings
+from fidgety.records import BoolArray, FloatArray, VoidReason, Window
+
+__all__ = ["cut_windows", "void_reason"]
+
+
+def cut_windows(pieces: Iterable[tuple[FloatArray, BoolArray]], settings: MamSettings, fps: float) -> Iterator[Window]:
+    """Consecutive pieces of (joints (T, 17, 3), is_observed (T,)) -> windows in order of their start.
+
+    Holds at most one window and one piece; the result does not depend on how the rows are cut into pieces.
+    """
+    length = settings.window_frames
+    joints = np.empty((0, 17, 3), np.float32)
+    observed = np.empty(0, bool)
+    first = 0  # frame of joints[0]
+    start = 0
+    for new_joints, new_observed in pieces:
+        joints = np.concatenate([joints, new_joints])
+        observed = np.concatenate([observed, new_observed])
+        while start + length <= first + len(joints):
+            low = start - first
+            yield _window(joints[low : low + length], observed[low : low + length], start, settings, fps)
+            start = _next_start(start, settings)
+        drop = min(start - first, len(joints))
+        joints, observed, first = joints[drop:], observed[drop:], first + drop
+
+
+def void_reason(is_observed: BoolArray, has_joints: BoolArray, settings: MamSettings, fps: float) -> VoidReason | None:
+    """Why a window with these frames (T,) may not be scored."""
+    missing = ~(is_observed & has_joints)
+    if missing.mean() > settings.max_missing_share:
+        return "frames missing"
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], missing, [False]]).astype(np.int8)))
+    longest = int((edges[1::2] - edges[::2]).max(initial=0))
+    if longest * 1e3 / fps > settings.max_gap_ms or not has_joints.all():
+        return "gap too long"
+    return None
+
+
+def _window(joints: FloatArray, observed: BoolArray, start: int, settings: MamSettings, fps: float) -> Window:
+    has_joints: BoolArray = np.asarray(np.isfinite(joints).all(axis=(1, 2)))
+    return Window(
+        start,
+        start / fps,
+        (start + settings.window_frames) / fps,
+        start % settings.instance_stride_frames == 0,
+        start % settings.localisation_stride_frames == 0,
+        joints.copy(),
+        void_reason(observed, has_joints, settings, fps),
+    )
+
+
+def _next_start(start: int, settings: MamSettings) -> int:
+    """The next start on either grid."""
+    return min(
+        (start // stride + 1) * stride
+        for stride in (settings.instance_stride_frames, settings.localisation_stride_frames)
+    )
