@@ -1,0 +1,148 @@
+"""What a pose network would have seen of a phantom: true joints in the world -> noisy joints in the picture, without rendering.
+
+A random camera projects the joints; a `PoseNoise`, measured on rendered videos that went through the pose network, puts its
+errors on them: coloured noise that joints share, slow bias, movement seen with the wrong gain, poor or no depth, outliers,
+short dropouts. What comes out looks like the runtime's 3D track and trains MAM.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fidgety.phantom.camera import Camera
+from fidgety.phantom.pose_noise import PoseNoise
+from fidgety.records import FloatArray
+from fidgety.skeleton import H36M_17
+
+__all__ = ["Observer", "draw_observer", "mirror_joints", "observe_joints", "project_joints"]
+
+_HIP, _THORAX = H36M_17.indices("hip", "thorax")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observer:
+    """One camera and one pose network's mood, the same for the whole of a recording.
+
+    level: factor on the noise. offset: (17, 3) constant error, torso lengths. gain: (17,) of in-plane movement.
+    depth_gain: (17,) of movement in depth; depth_scale: how deep the posture seems, 1 = true, 0 = flat as tracks without depth.
+    outlier_rate_hz, dropout_rate_hz: per joint and per recording.
+    """
+
+    camera: Camera
+    noise: PoseNoise
+    level: float
+    offset: FloatArray
+    gain: FloatArray
+    depth_gain: FloatArray
+    depth_scale: float
+    outlier_rate_hz: float
+    dropout_rate_hz: float
+
+    @property
+    def has_depth(self) -> bool:
+        return self.depth_scale > 0.0
+
+
+def draw_observer(
+    rng: np.random.Generator, joints_m: FloatArray, noise: PoseNoise, *, flat_share: float = 1 / 3
+) -> Observer:
+    """A random camera over an infant, (T, 17, 3) world joints in metres, and random errors of the kind `noise` describes.
+
+    Tilt 0-45 degrees towards any side, any turn in the picture, .6-1.6 m away. `flat_share`: share of observers without depth.
+    """
+    camera = Camera.looking_at(
+        np.median(joints_m[:, _HIP], axis=0) + (0.0, 0.08, 0.0),
+        distance_m=float(rng.uniform(0.6, 1.6)),
+        tilt_deg=float(rng.uniform(0.0, 45.0) * rng.choice([0.3, 1.0])),
+        azimuth_deg=float(rng.uniform(0.0, 360.0)),
+        roll_deg=float(rng.uniform(0.0, 360.0)),
+    )
+    is_flat = bool(rng.random() < flat_share)
+    spread = np.concatenate([np.repeat(noise.offset_sd[:, None], 2, axis=1), noise.depth_offset_sd[:, None]], axis=1)
+    return Observer(
+        camera=camera,
+        noise=noise,
+        level=float(np.exp(rng.normal(0.0, noise.level_log_sd))),
+        offset=(rng.standard_normal(spread.shape) * spread).astype(np.float32),
+        gain=rng.normal(noise.gain_mean, noise.gain_sd).clip(0.3, 1.6).astype(np.float32),
+        depth_gain=rng.normal(noise.depth_gain_mean, noise.depth_gain_sd).clip(-0.2, 1.5).astype(np.float32),
+        depth_scale=0.0 if is_flat else float(rng.uniform(0.5, 1.2)),
+        outlier_rate_hz=float(noise.outlier_rate_hz * rng.exponential()),
+        dropout_rate_hz=float(noise.dropout_rate_hz * rng.exponential()),
+    )
+
+
+def project_joints(joints_m: FloatArray, camera: Camera) -> NDArray[np.float64]:
+    """World joints (T, 17, 3), metres -> (T, 17, 3): x right, y down, z away from the camera, all in pixels at the hip's depth.
+
+    x and y are true perspective; z is the depth beyond the hip of the same frame. The axes are right-handed.
+    """
+    xy, depth = camera.project(joints_m)
+    hip_depth = depth[:, _HIP : _HIP + 1]
+    z = (depth - hip_depth) * (camera.focal_px / hip_depth)
+    return np.concatenate([xy, z[..., None]], axis=-1)
+
+
+def _bridge_dropouts(joints: NDArray[np.float64], rate_hz: float, fps: float, rng: np.random.Generator) -> None:
+    """Loses stretches of 1-5 whole frames and bridges them linearly, in place, as the runtime bridges short gaps."""
+    n_frames = len(joints)
+    for _ in range(rng.poisson(rate_hz * n_frames / fps)):
+        length = int(rng.integers(1, 6))
+        if n_frames < length + 2:
+            continue
+        start = int(rng.integers(1, n_frames - length))
+        weight = (np.arange(1, length + 1) / (length + 1))[:, None, None]
+        joints[start : start + length] = (1 - weight) * joints[start - 1] + weight * joints[start + length]
+
+
+def _add_outliers(
+    joints: NDArray[np.float64], size_px: float, rate_hz: float, fps: float, rng: np.random.Generator
+) -> None:
+    """Throws single joints off by about `size_px` for 1-4 frames, in place."""
+    n_frames, n_joints = joints.shape[:2]
+    for _ in range(rng.poisson(rate_hz * n_joints * n_frames / fps)):
+        start, joint = int(rng.integers(n_frames)), int(rng.integers(n_joints))
+        joints[start : start + int(rng.integers(1, 5)), joint] += rng.normal(0.0, size_px, 3)
+
+
+def _moving_average(joints: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """Centred moving average over frames; shorter at the two ends."""
+    padded = np.concatenate([np.zeros_like(joints[:1]), joints.cumsum(axis=0)])
+    centre = np.arange(len(joints))
+    low, high = np.maximum(centre - width // 2, 0), np.minimum(centre + width // 2 + 1, len(joints))
+    return (padded[high] - padded[low]) / (high - low)[:, None, None]
+
+
+def observe_joints(
+    joints_m: FloatArray, observer: Observer, rng: np.random.Generator, *, fps: float = 25.0, smooth_frames: int = 5
+) -> FloatArray:
+    """World joints (T, 17, 3), metres -> what the runtime's 3D track would hold, (T, 17, 3) float32, pixels.
+
+    x right, y down, z away from the camera; z = 0 throughout for an observer without depth. `smooth_frames`: the runtime's
+    moving average.
+    """
+    if joints_m.ndim != 3 or joints_m.shape[1:] != (len(H36M_17), 3):
+        raise ValueError(f"joints: expected (T, {len(H36M_17)}, 3), got {joints_m.shape}")
+    seen = project_joints(joints_m, observer.camera)
+    torso_px = float(np.median(np.linalg.norm(seen[:, _THORAX] - seen[:, _HIP], axis=-1)))
+    middle = np.median(seen, axis=0)
+    movement = seen - middle
+    middle[:, 2] *= observer.depth_scale
+    gain = np.stack([observer.gain, observer.gain, observer.depth_gain], axis=-1)
+    crosstalk = observer.noise.leak @ movement.reshape(len(seen), len(H36M_17), 3)
+    noise = observer.noise.sample(rng, len(seen), fps) * observer.level
+    seen = middle + gain * movement + crosstalk + torso_px * (noise + observer.offset)
+    _add_outliers(seen, observer.noise.outlier_size * torso_px, observer.outlier_rate_hz, fps, rng)
+    _bridge_dropouts(seen, observer.dropout_rate_hz, fps, rng)
+    if not observer.has_depth:
+        seen[..., 2] = 0.0
+    return _moving_average(seen, smooth_frames).astype(np.float32)
+
+
+def mirror_joints(joints_m: FloatArray) -> FloatArray:
+    """World joints (T, 17, 3) of the mirror-image infant: x turned over, left and right swapped."""
+    swapped = joints_m[:, list(H36M_17.mirror)]
+    return np.asarray(swapped * np.array([-1.0, 1.0, 1.0], dtype=np.float32))

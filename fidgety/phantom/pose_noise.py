@@ -1,0 +1,204 @@
+"""The errors that a pose network makes on a phantom, as numbers: measured against the truth, saved, drawn from.
+
+Lengths are in torso lengths (median distance from hip to thorax), because a pose network looks at a crop of fixed size, so that
+its errors grow with the infant in the picture. In-plane errors are per axis (x, y alike); depth has its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fidgety.errors import UsageError
+from fidgety.records import FloatArray
+from fidgety.skeleton import H36M_17
+
+__all__ = ["PoseNoise", "assumed_pose_noise", "measure_pose_noise"]
+
+_J = len(H36M_17)
+_SEGMENT = 250  # frames, 10 s at 25 Hz: resolves .1 Hz
+_BAND_HZ = (0.5, 4.0)  # the movements of interest
+_HIP, _THORAX = H36M_17.indices("hip", "thorax")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PoseNoise:
+    """Statistics of pose errors over J = 17 joints; all arrays float32, lengths in torso lengths.
+
+    frequency_hz: (F,) rising. psd: (F, J) one-sided power density of the in-plane noise per axis, 1/Hz; depth_psd: (F, J).
+    correlation: (J, J) of the noise between joints. leak: (J, J), share of joint j's movement that joint i shows (0 on the diagonal).
+    gain_mean, gain_sd: (J,) of in-plane movement; depth_gain_mean, depth_gain_sd: (J,).
+    offset_sd, depth_offset_sd: (J,) SD over recordings of the constant error.
+    level_log_sd: SD over recordings of the log of the noise level.
+    """
+
+    frequency_hz: FloatArray
+    psd: FloatArray
+    depth_psd: FloatArray
+    correlation: FloatArray
+    leak: FloatArray
+    gain_mean: FloatArray
+    gain_sd: FloatArray
+    depth_gain_mean: FloatArray
+    depth_gain_sd: FloatArray
+    offset_sd: FloatArray
+    depth_offset_sd: FloatArray
+    level_log_sd: float = 0.35
+    outlier_rate_hz: float = 0.02  # per joint
+    outlier_size: float = 0.15
+    dropout_rate_hz: float = 0.05
+
+    def sample(self, rng: np.random.Generator, n_frames: int, fps: float = 25.0) -> NDArray[np.float64]:
+        """Additive noise (n_frames, 17, 3) in torso lengths: coloured in time, correlated between joints, depth in column 2."""
+        mixing, amplitude = _spectral_shape(self, n_frames, fps)
+        white = rng.standard_normal((2, *amplitude.shape))
+        spectrum = np.matmul(mixing, white[0] + 1j * white[1]) * amplitude
+        spectrum[0] = 0.0  # the constant error is the observer's offset
+        return np.asarray(np.fft.irfft(spectrum, n_frames, axis=0))
+
+    def save(self, path: Path) -> None:
+        """Write as .npz (no pickles)."""
+        np.savez_compressed(path, **{f.name: np.asarray(getattr(self, f.name)) for f in fields(self)})
+
+    @classmethod
+    def load(cls, path: Path) -> PoseNoise:
+        """Read what `save` wrote. Raises UsageError where the file is not there or holds other keys."""
+        if not path.is_file():
+            raise UsageError(f"no pose noise at {path}: measure it first, or use assumed_pose_noise()")
+        with np.load(path, allow_pickle=False) as saved:
+            wanted = {f.name for f in fields(cls)}
+            if set(saved.files) != wanted:
+                raise UsageError(f"{path}: keys differ from PoseNoise by {sorted(wanted ^ set(saved.files))}")
+            values = {name: saved[name] for name in wanted}
+        return cls(**{k: float(v) if v.ndim == 0 else v.astype(np.float32) for k, v in values.items()})
+
+
+@lru_cache(maxsize=16)
+def _spectral_shape(noise: PoseNoise, n_frames: int, fps: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mixing matrix (17, 17) of the joints and amplitudes (n_frames // 2 + 1, 17, 3) that turn white spectra into noise."""
+    frequency = np.fft.rfftfreq(n_frames, 1.0 / fps)
+    density = np.empty((len(frequency), _J, 3))
+    for joint in range(_J):
+        density[:, joint, :2] = np.interp(frequency, noise.frequency_hz, noise.psd[:, joint])[:, None]
+        density[:, joint, 2] = np.interp(frequency, noise.frequency_hz, noise.depth_psd[:, joint])
+    mixing = np.linalg.cholesky((noise.correlation + 1e-3 * np.eye(_J)) / 1.001)
+    return mixing, np.sqrt(density * n_frames * fps / 4.0)
+
+
+def assumed_pose_noise() -> PoseNoise:
+    """Rough figures until the noise is measured: .6 mm rms in .5-4 Hz, slow bias 5-10 mm, poor depth (FACTS 1)."""
+    torso_mm = 170.0
+    frequency = np.linspace(0.0, 12.5, 126)
+    shape = 1.0 / (1.0 + (frequency / 1.0) ** 1.5) + 0.1
+    in_band = (frequency >= _BAND_HZ[0]) & (frequency <= _BAND_HZ[1])
+    shape *= (0.6 / torso_mm) ** 2 / (shape[in_band].sum() * (frequency[1] - frequency[0]))
+    shape += 9.0 * shape.max() / (1.0 + (frequency / 0.1) ** 4)
+    factor = np.full(_J, 1.0)
+    factor[H36M_17.indices("left_wrist", "right_wrist", "left_ankle", "right_ankle")] = 1.5
+    psd = (shape[:, None] * factor**2).astype(np.float32)
+    correlation = np.full((_J, _J), 0.3) + 0.7 * np.eye(_J)
+    ones = np.ones(_J, dtype=np.float32)
+    return PoseNoise(
+        frequency_hz=frequency.astype(np.float32),
+        psd=psd,
+        depth_psd=psd * 9.0,
+        correlation=correlation.astype(np.float32),
+        leak=(0.02 * (1.0 - np.eye(_J)) / 4).astype(np.float32),
+        gain_mean=ones,
+        gain_sd=0.12 * ones,
+        depth_gain_mean=0.55 * ones,
+        depth_gain_sd=0.2 * ones,
+        offset_sd=0.03 * ones,
+        depth_offset_sd=0.1 * ones,
+    )
+
+
+def _periodogram(noise: NDArray[np.float64], fps: float) -> NDArray[np.float64]:
+    """Welch's one-sided density, segments of 10 s, half overlapping: (T, J) -> (126, J), 1/Hz."""
+    window = np.hanning(_SEGMENT)[:, None]
+    starts = range(0, len(noise) - _SEGMENT + 1, _SEGMENT // 2)
+    pieces = [noise[s : s + _SEGMENT] - noise[s : s + _SEGMENT].mean(axis=0) for s in starts]
+    power = np.mean([np.abs(np.fft.rfft(piece * window, axis=0)) ** 2 for piece in pieces], axis=0)
+    return np.asarray(2.0 * power / (fps * (window**2).sum()))
+
+
+def _band(values: NDArray[np.float64], fps: float) -> NDArray[np.float64]:
+    """The part of (T, ...) between .5 and 4 Hz."""
+    spectrum = np.fft.rfft(values, axis=0)
+    frequency = np.fft.rfftfreq(len(values), 1.0 / fps)
+    spectrum[(frequency < _BAND_HZ[0]) | (frequency > _BAND_HZ[1])] = 0.0
+    return np.asarray(np.fft.irfft(spectrum, len(values), axis=0))
+
+
+def _gains(seen: NDArray[np.float64], true: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Regression of seen on true movement per joint, (T, J, A) each -> (J,)."""
+    return np.asarray((seen * true).sum(axis=(0, 2)) / ((true * true).sum(axis=(0, 2)) + 1e-12))
+
+
+def measure_pose_noise(pairs: Sequence[tuple[FloatArray, FloatArray]], fps: float = 25.0) -> PoseNoise:
+    """Pose errors from recordings whose truth is known.
+
+    pairs: (observed, truth) tracks per recording, (T, 17, 3) each, T >= 250, same frames, x right, y down, z away from the camera
+    in pixels, rooted or not; no NaN. Give tracks **before** the moving average.
+    Raises UsageError for fewer than two recordings, or for tracks that do not fit each other.
+    """
+    if len(pairs) < 2:
+        raise UsageError(f"spread over recordings needs at least two of them, got {len(pairs)}")
+    gains, depth_gains, offsets, psds, depth_psds, residuals = [], [], [], [], [], []
+    for observed, truth in pairs:
+        if observed.shape != truth.shape or observed.shape[1:] != (_J, 3) or len(observed) < _SEGMENT:
+            raise UsageError(f"tracks: expected two of (T >= {_SEGMENT}, {_J}, 3), got {observed.shape}, {truth.shape}")
+        torso = float(np.median(np.linalg.norm(truth[:, _THORAX] - truth[:, _HIP], axis=-1)))
+        seen, true = observed.astype(np.float64) / torso, truth.astype(np.float64) / torso
+        seen_band, true_band = _band(seen, fps), _band(true, fps)
+        gain = _gains(seen_band[..., :2], true_band[..., :2])
+        depth_gain = _gains(seen_band[..., 2:], true_band[..., 2:])
+        scale = np.stack([gain, gain, depth_gain], axis=-1)
+        error = seen - true
+        noise = seen - seen.mean(axis=0) - scale * (true - true.mean(axis=0))
+        gains.append(gain)
+        depth_gains.append(depth_gain)
+        offsets.append(error.mean(axis=0))
+        psds.append((_periodogram(noise[..., 0], fps) + _periodogram(noise[..., 1], fps)) / 2)
+        depth_psds.append(_periodogram(noise[..., 2], fps))
+        band_noise = _band(noise[..., :2], fps)
+        residuals.append((band_noise / (band_noise.std(axis=0) + 1e-12)).transpose(0, 2, 1).reshape(-1, _J))
+    return _summarise(gains, depth_gains, offsets, psds, depth_psds, np.concatenate(residuals), fps)
+
+
+def _summarise(
+    gains: list[NDArray[np.float64]],
+    depth_gains: list[NDArray[np.float64]],
+    offsets: list[NDArray[np.float64]],
+    psds: list[NDArray[np.float64]],
+    depth_psds: list[NDArray[np.float64]],
+    residuals: NDArray[np.float64],
+    fps: float,
+) -> PoseNoise:
+    """Means and spreads over recordings. Offsets are taken around zero, so that a systematic one counts as spread."""
+    frequency = np.fft.rfftfreq(_SEGMENT, 1.0 / fps)
+    in_band = (frequency >= _BAND_HZ[0]) & (frequency <= _BAND_HZ[1])
+    levels = np.log([np.sqrt(psd[in_band].mean()) for psd in psds])
+    offset_rms = np.sqrt(np.mean(np.square(offsets), axis=0))  # (J, 3)
+    correlation = np.nan_to_num(np.corrcoef(residuals, rowvar=False))
+    np.fill_diagonal(correlation, 1.0)
+    f32 = np.float32
+    return PoseNoise(
+        frequency_hz=frequency.astype(f32),
+        psd=np.mean(psds, axis=0).astype(f32),
+        depth_psd=np.mean(depth_psds, axis=0).astype(f32),
+        correlation=correlation.astype(f32),
+        leak=assumed_pose_noise().leak,
+        gain_mean=np.mean(gains, axis=0).astype(f32),
+        gain_sd=np.std(gains, axis=0).astype(f32),
+        depth_gain_mean=np.mean(depth_gains, axis=0).astype(f32),
+        depth_gain_sd=np.std(depth_gains, axis=0).astype(f32),
+        offset_sd=np.sqrt((offset_rms[:, :2] ** 2).mean(axis=1)).astype(f32),
+        depth_offset_sd=offset_rms[:, 2].astype(f32),
+        level_log_sd=float(levels.std()),
+    )
