@@ -1,8 +1,9 @@
-"""What a pose network would have seen of a phantom: true joints in the world -> noisy joints in the picture, without rendering.
+"""What a pose network would have seen of a phantom: true joints in the world -> noisy joints in the picture,
+without rendering.
 
-A random camera projects the joints; a `PoseNoise`, measured on rendered videos that went through the pose network, puts its
-errors on them: coloured noise that joints share, slow bias, movement seen with the wrong gain, poor or no depth, outliers,
-short dropouts. What comes out looks like the runtime's 3D track and trains MAM.
+A random camera projects the joints; a `PoseNoise`, measured on rendered videos that went through the pose network,
+puts its errors on them: coloured noise that joints share, slow bias, movement seen with the wrong gain, poor or no
+depth, outliers, short dropouts. What comes out looks like the runtime's 3D track and trains MAM.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class Observer:
     """One camera and one pose network's mood, the same for the whole of a recording.
 
     level: factor on the noise. offset: (17, 3) constant error, torso lengths. gain: (17,) of in-plane movement.
-    depth_gain: (17,) of movement in depth; depth_scale: how deep the posture seems, 1 = true, 0 = flat as tracks without depth.
+    depth_gain: (17,) of movement in depth; depth_scale: how deep the posture seems, 1 = true, 0 = flat as tracks
+    without depth.
     outlier_rate_hz, dropout_rate_hz: per joint and per recording.
     """
 
@@ -49,12 +51,14 @@ class Observer:
 def draw_observer(
     rng: np.random.Generator, joints_m: FloatArray, noise: PoseNoise, *, flat_share: float = 1 / 3
 ) -> Observer:
-    """A random camera over an infant, (T, 17, 3) world joints in metres, and random errors of the kind `noise` describes.
+    """A random camera over an infant, (T, 17, 3) world joints in metres, and random errors of the kind `noise`
+    describes.
 
-    Tilt 0-45 degrees towards any side, any turn in the picture, .6-1.6 m away. `flat_share`: share of observers without depth.
+    Tilt 0-45 degrees towards any side, any turn in the picture, .6-1.6 m away. `flat_share`: share of observers
+    without depth.
     """
     camera = Camera.looking_at(
-        np.median(joints_m[:, _HIP], axis=0) + (0.0, 0.08, 0.0),
+        np.median(joints_m[:, _HIP], axis=0) + np.array([0.0, 0.08, 0.0]),
         distance_m=float(rng.uniform(0.6, 1.6)),
         tilt_deg=float(rng.uniform(0.0, 45.0) * rng.choice([0.3, 1.0])),
         azimuth_deg=float(rng.uniform(0.0, 360.0)),
@@ -76,7 +80,8 @@ def draw_observer(
 
 
 def project_joints(joints_m: FloatArray, camera: Camera) -> NDArray[np.float64]:
-    """World joints (T, 17, 3), metres -> (T, 17, 3): x right, y down, z away from the camera, all in pixels at the hip's depth.
+    """World joints (T, 17, 3), metres -> (T, 17, 3): x right, y down, z away from the camera, all in pixels at the
+    hip's depth.
 
     x and y are true perspective; z is the depth beyond the hip of the same frame. The axes are right-handed.
     """
@@ -121,8 +126,8 @@ def observe_joints(
 ) -> FloatArray:
     """World joints (T, 17, 3), metres -> what the runtime's 3D track would hold, (T, 17, 3) float32, pixels.
 
-    x right, y down, z away from the camera; z = 0 throughout for an observer without depth. `smooth_frames`: the runtime's
-    moving average.
+    x right, y down, z away from the camera; z = 0 throughout for an observer without depth. `smooth_frames`: the
+    runtime's moving average.
     """
     if joints_m.ndim != 3 or joints_m.shape[1:] != (len(H36M_17), 3):
         raise ValueError(f"joints: expected (T, {len(H36M_17)}, 3), got {joints_m.shape}")

@@ -1,7 +1,8 @@
 """The errors that a pose network makes on a phantom, as numbers: measured against the truth, saved, drawn from.
 
-Lengths are in torso lengths (median distance from hip to thorax), because a pose network looks at a crop of fixed size, so that
-its errors grow with the infant in the picture. In-plane errors are per axis (x, y alike); depth has its own.
+Lengths are in torso lengths (median distance from hip to thorax), because a pose network looks at a crop of fixed
+size, so that its errors grow with the infant in the picture. In-plane errors are per axis (x, y alike); depth has
+its own.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from fidgety.errors import UsageError
 from fidgety.records import FloatArray
 from fidgety.skeleton import H36M_17
 
-__all__ = ["PoseNoise", "assumed_pose_noise", "measure_pose_noise"]
+__all__ = ["PoseNoise", "assumed_pose_noise", "default_pose_noise", "measure_pose_noise"]
 
 _J = len(H36M_17)
 _SEGMENT = 250  # frames, 10 s at 25 Hz: resolves .1 Hz
@@ -30,8 +31,10 @@ _HIP, _THORAX = H36M_17.indices("hip", "thorax")
 class PoseNoise:
     """Statistics of pose errors over J = 17 joints; all arrays float32, lengths in torso lengths.
 
-    frequency_hz: (F,) rising. psd: (F, J) one-sided power density of the in-plane noise per axis, 1/Hz; depth_psd: (F, J).
-    correlation: (J, J) of the noise between joints. leak: (J, J), share of joint j's movement that joint i shows (0 on the diagonal).
+    frequency_hz: (F,) rising. psd: (F, J) one-sided power density of the in-plane noise per axis, 1/Hz; depth_psd:
+    (F, J).
+    correlation: (J, J) of the noise between joints. leak: (J, J), share of joint j's movement that joint i shows (0
+    on the diagonal).
     gain_mean, gain_sd: (J,) of in-plane movement; depth_gain_mean, depth_gain_sd: (J,).
     offset_sd, depth_offset_sd: (J,) SD over recordings of the constant error.
     level_log_sd: SD over recordings of the log of the noise level.
@@ -54,7 +57,9 @@ class PoseNoise:
     dropout_rate_hz: float = 0.05
 
     def sample(self, rng: np.random.Generator, n_frames: int, fps: float = 25.0) -> NDArray[np.float64]:
-        """Additive noise (n_frames, 17, 3) in torso lengths: coloured in time, correlated between joints, depth in column 2."""
+        """Additive noise (n_frames, 17, 3) in torso lengths: coloured in time, correlated between joints, depth in
+        column 2.
+        """
         mixing, amplitude = _spectral_shape(self, n_frames, fps)
         white = rng.standard_normal((2, *amplitude.shape))
         spectrum = np.matmul(mixing, white[0] + 1j * white[1]) * amplitude
@@ -80,7 +85,9 @@ class PoseNoise:
 
 @lru_cache(maxsize=16)
 def _spectral_shape(noise: PoseNoise, n_frames: int, fps: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mixing matrix (17, 17) of the joints and amplitudes (n_frames // 2 + 1, 17, 3) that turn white spectra into noise."""
+    """Mixing matrix (17, 17) of the joints and amplitudes (n_frames // 2 + 1, 17, 3) that turn white spectra into
+    noise.
+    """
     frequency = np.fft.rfftfreq(n_frames, 1.0 / fps)
     density = np.empty((len(frequency), _J, 3))
     for joint in range(_J):
@@ -118,6 +125,12 @@ def assumed_pose_noise() -> PoseNoise:
     )
 
 
+def default_pose_noise() -> PoseNoise:
+    """The measured noise that comes with the package; the assumed one where that file is missing."""
+    path = Path(__file__).with_name("pose_noise.npz")
+    return PoseNoise.load(path) if path.is_file() else assumed_pose_noise()
+
+
 def _periodogram(noise: NDArray[np.float64], fps: float) -> NDArray[np.float64]:
     """Welch's one-sided density, segments of 10 s, half overlapping: (T, J) -> (126, J), 1/Hz."""
     window = np.hanning(_SEGMENT)[:, None]
@@ -143,9 +156,9 @@ def _gains(seen: NDArray[np.float64], true: NDArray[np.float64]) -> NDArray[np.f
 def measure_pose_noise(pairs: Sequence[tuple[FloatArray, FloatArray]], fps: float = 25.0) -> PoseNoise:
     """Pose errors from recordings whose truth is known.
 
-    pairs: (observed, truth) tracks per recording, (T, 17, 3) each, T >= 250, same frames, x right, y down, z away from the camera
-    in pixels, rooted or not; no NaN. Give tracks **before** the moving average.
-    Raises UsageError for fewer than two recordings, or for tracks that do not fit each other.
+    pairs: (observed, truth) tracks per recording, (T, 17, 3) each, T >= 250, same frames, x right, y down, z away
+    from the camera in pixels, rooted or not; no NaN. Give tracks **before** the moving average. Raises UsageError
+    for fewer than two recordings, or for tracks that do not fit each other.
     """
     if len(pairs) < 2:
         raise UsageError(f"spread over recordings needs at least two of them, got {len(pairs)}")

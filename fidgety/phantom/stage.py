@@ -36,7 +36,7 @@ class Stage:
     is_floor: FloatArray | None  # (H, W) float32, 1 = floor or mat, 0 = wall; None: floor everywhere
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def set_stage(camera: Camera, look: Appearance) -> Stage:
     """The empty stage, lit."""
     rays = camera.rays()

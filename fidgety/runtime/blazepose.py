@@ -181,7 +181,6 @@ def decode_landmarks(
     refined = _refine(rows[:, :2] / np.float32(size_px), heatmaps) * np.float32(size_px)
     matrix = region.image_from_crop(size_px)
     keypoints_xy = refined @ matrix[:, :2].T + matrix[:, 2]
-    depth_px = rows[:, 2] * np.float32(region.side_px / size_px)
     logits = np.minimum(rows[:, 3], rows[:, 4])
     scores = 1.0 / (1.0 + np.exp(-np.clip(logits, -60, 60)))
     cos, sin = np.float32(np.cos(region.angle_rad)), np.float32(np.sin(region.angle_rad))

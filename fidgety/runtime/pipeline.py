@@ -10,6 +10,7 @@ scores and the 25 Hz skeleton (3.4 kB a second), from which the report takes its
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -181,12 +182,21 @@ def _assess(
 
 
 def _observed(estimator: PoseEstimator, frames: Iterable[Frame], monitors: _Monitors) -> Iterator[Pose]:
-    for frame in frames:
-        pose = estimator.estimate(frame)
+    """Poses on their way, with the monitors looking at each one beside its frame."""
+    seen: deque[Frame] = deque()
+    for pose in estimator.poses(_kept(frames, seen)):
+        frame = seen.popleft()
         monitors.posture.observe(pose, (frame.width_px, frame.height_px))
         monitors.picture.observe(frame, pose)
         monitors.last_time_s = frame.time_s
         yield pose
+
+
+def _kept(frames: Iterable[Frame], seen: deque[Frame]) -> Iterator[Frame]:
+    """Hand frames on and keep those whose pose is still in the works."""
+    for frame in frames:
+        seen.append(frame)
+        yield frame
 
 
 def _postured(poses: Iterable[Pose], monitors: _Monitors) -> Iterator[Pose]:

@@ -1,13 +1,17 @@
 """Frame -> Pose: find the infant, keep hold of it, read its landmarks.
 
 The detector looks at the whole picture only to start, after the track is lost, and now and then for other people. In
-between the crop follows the landmarks of the frame before. Infants lie any way round, and a body found upside down is
-read wrongly, so a start tries four rotations and keeps the one that the landmark network is surest of.
+between the crop follows the landmarks of two frames before: so two frames are always in the works side by side, each on
+a core of its own, which is what keeps both cores busy (docs/ARCHITECTURE.md has the figures). The lag is fixed, so that
+the result does not depend on the machine. Infants lie any way round, and a body found upside down is read wrongly, so a
+start tries four rotations and keeps the one that the landmark network is surest of.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
@@ -20,6 +24,7 @@ from fidgety.skeleton import BLAZEPOSE_33
 
 __all__ = ["PoseEstimator"]
 
+_IN_FLIGHT = 2  # frames: the crop of frame n comes from the landmarks of frame n - 2
 _SEARCH_EVERY_S = 0.4  # while nobody is there
 _LOOK_AROUND_EVERY_S = 2.0  # for other people, while the infant is tracked
 _OTHER_SCORE = 0.7  # a second body must be plainer than the first: a toy or a fold of the blanket is no person
@@ -43,12 +48,13 @@ class PoseEstimator:
             {"boxes": (1, n_anchors, 12), "scores": (1, n_anchors, 1)},
             n_threads,
         )
+        per_frame = max(1, n_threads // _IN_FLIGHT)
         crop = settings.crop_size_px
         self._landmarks = OnnxSession(
             bundle.file(settings.landmarks),
             {"crop": (1, 3, crop, crop)},
             {"landmarks": (1, 195), "presence": (1, 1), "heatmaps": (1, 39, 64, 64), "world": (1, 117)},
-            n_threads,
+            per_frame,
         )
         self._region: Region | None = None
         self._next_search_s = 0.0
@@ -56,16 +62,37 @@ class PoseEstimator:
 
     def poses(self, frames: Iterable[Frame]) -> Iterator[Pose]:
         """One Pose a frame, in order; NaN where no infant was found."""
-        for frame in frames:
-            yield self.estimate(frame)
+        in_flight: deque[tuple[Frame, Future[Landmarks]]] = deque()
+        with ThreadPoolExecutor(_IN_FLIGHT, "landmarks") as workers:
+            for frame in frames:
+                if len(in_flight) == _IN_FLIGHT:
+                    yield self._settle(*in_flight.popleft())
+                if self._region is None:  # lost: what is under way ends first, then this frame is searched
+                    while in_flight:
+                        yield self._settle(*in_flight.popleft())
+                if self._region is None:
+                    yield self._pose(frame, self._search_when_due(frame))
+                else:
+                    in_flight.append((frame, workers.submit(self._read, frame, self._region)))
+            while in_flight:
+                yield self._settle(*in_flight.popleft())
 
-    def estimate(self, frame: Frame) -> Pose:
-        """The infant's pose in the next frame of the recording."""
-        found = self._follow(frame)
-        if found is None and frame.time_s >= self._next_search_s:
-            found = self._search(frame)
-            if found is None:
-                self._next_search_s = frame.time_s + _SEARCH_EVERY_S
+    def _settle(self, frame: Frame, reading: Future[Landmarks]) -> Pose:
+        """The pose of a frame whose landmarks were read in the crop of an earlier one."""
+        found = reading.result()
+        is_held = found.presence >= self._settings.presence_threshold
+        return self._pose(frame, found if is_held else self._search_when_due(frame))
+
+    def _search_when_due(self, frame: Frame) -> Landmarks | None:
+        if frame.time_s < self._next_search_s:
+            return None
+        found = self._search(frame)
+        if found is None:
+            self._next_search_s = frame.time_s + _SEARCH_EVERY_S
+        return found
+
+    def _pose(self, frame: Frame, found: Landmarks | None) -> Pose:
+        """The frame's pose, and from it the crop of the frames to come."""
         if found is None:
             self._region = None
             return _missing_pose(frame)
@@ -79,17 +106,11 @@ class PoseEstimator:
             frame.time_s,
             found.keypoints_xy[:n],
             found.scores[:n],
-            found.depth_px[:n],
+            found.depth_px,
             found.world_m,
             found.presence,
             self._count_others(frame, found),
         )
-
-    def _follow(self, frame: Frame) -> Landmarks | None:
-        if self._region is None:
-            return None
-        found = self._read(frame, self._region)
-        return found if found.presence >= self._settings.presence_threshold else None
 
     def _search(self, frame: Frame) -> Landmarks | None:
         """Detect in four rotations of the picture, read in four rotations of the crop, keep the surest reading."""

@@ -166,7 +166,7 @@ class _StoredPoses:
 
 def _open_npz(path: Path, fps: float | None) -> PoseRecording:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {key: np.asarray(archive[key]) for key in ("xyc", "fps", "times_s") if key in archive}
     except (ValueError, TypeError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, OSError) and error.errno is not None:

@@ -1,0 +1,142 @@
+"""Fixtures that several folders of tests share: a manifest, an infant that lies still, and poses of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from fidgety.bundle import (
+    CharacteristicScale,
+    LabelScheme,
+    LifterSettings,
+    MamSettings,
+    Manifest,
+    OperatingPoint,
+    PoseSettings,
+    ProbabilityCalibration,
+    Provenance,
+    QualityLimits,
+    TrackSettings,
+)
+from fidgety.records import FloatArray, Pose
+from fidgety.skeleton import BLAZEPOSE_33
+
+PoseMaker = Callable[..., Pose]
+
+# Millimetres of the phantom's proportions, origin between the hips, x to the infant's left, y towards its feet.
+LYING = {
+    "nose": (0, -265),
+    "left_eye_inner": (8, -280),
+    "left_eye": (18, -282),
+    "left_eye_outer": (28, -280),
+    "right_eye_inner": (-8, -280),
+    "right_eye": (-18, -282),
+    "right_eye_outer": (-28, -280),
+    "left_ear": (50, -268),
+    "right_ear": (-50, -268),
+    "left_mouth": (12, -245),
+    "right_mouth": (-12, -245),
+    "left_shoulder": (75, -190),
+    "right_shoulder": (-75, -190),
+    "left_elbow": (145, -230),
+    "right_elbow": (-150, -150),
+    "left_wrist": (130, -300),
+    "right_wrist": (-120, -85),
+    "left_pinky": (128, -325),
+    "right_pinky": (-118, -60),
+    "left_index": (120, -328),
+    "right_index": (-108, -60),
+    "left_thumb": (112, -315),
+    "right_thumb": (-100, -72),
+    "left_hip": (44, 0),
+    "right_hip": (-44, 0),
+    "left_knee": (110, 70),
+    "right_knee": (-120, 60),
+    "left_ankle": (70, 165),
+    "right_ankle": (-75, 160),
+    "left_heel": (65, 185),
+    "right_heel": (-70, 180),
+    "left_foot_index": (100, 210),
+    "right_foot_index": (-105, 205),
+}
+
+
+@pytest.fixture(scope="session")
+def manifest() -> Manifest:
+    """A manifest with the figures of the demo bundle and no files yet."""
+    return Manifest(
+        format=1,
+        name="test-bundle",
+        version="1.0",
+        provenance=Provenance("phantom", "DEMO", "a wheel", "Apache-2.0", "a command", {"numpy": "2"}),
+        pose=PoseSettings(
+            "blazepose", "full", "blazepose33", "pose_detector.onnx", "pose_landmarks.onnx", 224, 256, 0.5, 0.5, 1.25
+        ),
+        track=TrackSettings(fps=25.0, smoothing_frames=5, max_bridge_ms=200.0),
+        lifter=LifterSettings("blazepose-depth"),
+        mam=MamSettings("mam_window.onnx", "mam_bag.onnx", "mam_info.onnx", 240, 150, 20, 0.1, 200.0),
+        label_scheme=LabelScheme("mam-2023", ("continual", "intermittent"), ("sporadic", "absent")),
+        probability=ProbabilityCalibration(1.0, 1.0, 0.0),
+        operating_point=OperatingPoint(0.5, 0.5, "by hand"),
+        quality=QualityLimits(
+            min_age_weeks=9.0,
+            max_age_weeks=20.0,
+            age_margin_days=3.0,
+            min_assessable_s=60.0,
+            min_source_fps=14.5,
+            min_infant_share=0.5,
+            min_limb_coverage=0.7,
+            min_distal_coverage=0.5,
+            max_outside_share=0.15,
+            min_supine_share=0.8,
+            max_leg_to_trunk=1.6,
+            max_travel_trunks=1.5,
+            max_other_share=0.2,
+            max_camera_shift_share=0.3,
+            min_bright_luma=60.0,
+            min_sharpness=0.05,
+            max_jitter_mm=3.0,
+        ),
+        characteristics=(CharacteristicScale("corrected_age_weeks", 9.0, 20.0),),
+        files={},
+    )
+
+
+@pytest.fixture(scope="session")
+def lying_xy() -> FloatArray:
+    """(33, 2) float32 px: BlazePose keypoints of an infant on its back, seen from above, head up, 1 px = 1 mm."""
+    points = np.array([LYING[name] for name in BLAZEPOSE_33.keypoints], np.float32)
+    return points + np.array([400, 400], np.float32)
+
+
+@pytest.fixture(scope="session")
+def make_pose() -> PoseMaker:
+    """Makes a Pose: make_pose(time_s, keypoints_xy, ...), keypoints None = no infant in this frame."""
+    return _make_pose
+
+
+def _make_pose(
+    time_s: float,
+    keypoints_xy: FloatArray | None,
+    *,
+    frame_index: int = 0,
+    score: float = 0.9,
+    depth_px: FloatArray | None = None,
+    n_others: int | None = None,
+    n_keypoints: int = 33,
+) -> Pose:
+    n = n_keypoints if keypoints_xy is None else len(keypoints_xy)
+    nothing = np.full((n, 3), np.nan, np.float32)
+    is_missing = keypoints_xy is None
+    return Pose(
+        frame_index=frame_index,
+        time_s=time_s,
+        keypoints_xy=nothing[:, :2] if keypoints_xy is None else np.asarray(keypoints_xy, np.float32),
+        keypoint_scores=np.full(n, 0.0 if is_missing else score, np.float32),
+        depth_px=nothing[:, 0] if depth_px is None else np.asarray(depth_px, np.float32),
+        world_m=nothing,
+        presence=0.0 if is_missing else 0.95,
+        n_others=n_others,
+    )

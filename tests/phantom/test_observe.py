@@ -1,0 +1,111 @@
+"""The simulated pose network: geometry without errors, errors without geometry."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from fidgety.phantom.camera import Camera
+from fidgety.phantom.kinematics import h36m17, simulate_motion
+from fidgety.phantom.observe import Observer, draw_observer, mirror_joints, observe_joints, project_joints
+from fidgety.phantom.pose_noise import PoseNoise, assumed_pose_noise
+from fidgety.records import FloatArray
+from fidgety.skeleton import H36M_17
+
+
+@pytest.fixture(scope="module")
+def joints_m() -> FloatArray:
+    return h36m17(simulate_motion(7, "continual", 12.0))
+
+
+def _silent() -> PoseNoise:
+    """Pose noise without any error: all zero, gains 1."""
+    assumed = assumed_pose_noise()
+    zero = {f.name: 0.0 * getattr(assumed, f.name) for f in fields(PoseNoise)}
+    ones = np.ones(17, dtype=np.float32)
+    kept = {"frequency_hz": assumed.frequency_hz, "correlation": assumed.correlation}
+    return PoseNoise(**(zero | kept | {"gain_mean": ones, "depth_gain_mean": ones}))
+
+
+def _perfect(joints_m: FloatArray, seed: int = 0) -> Observer:
+    observer = draw_observer(np.random.default_rng(seed), joints_m, _silent(), flat_share=0.0)
+    return replace(observer, depth_scale=1.0)
+
+
+def test_project_joints_is_right_handed_with_depth_away_from_the_camera(joints_m: FloatArray) -> None:
+    seen = project_joints(joints_m, Camera.looking_at((0, 0, 0), distance_m=1.0))
+    left, right, thorax, hip, nose = H36M_17.indices("left_shoulder", "right_shoulder", "thorax", "hip", "nose")
+    assert (seen[:, left, 0] > seen[:, right, 0]).all()  # it faces the camera: its left is on the right
+    assert (seen[:, thorax, 1] < seen[:, hip, 1]).all()  # head up in the picture
+    assert (seen[:, nose, 2] < 0).all()  # the nose is nearer to the camera than the hip
+    # Away from perspective the projection keeps lengths in all three axes alike.
+    far = project_joints(joints_m, Camera.looking_at((0, 0, 0), distance_m=60.0, tilt_deg=40.0, roll_deg=130.0))
+    ratio = np.linalg.norm(far[:, thorax] - far[:, left], axis=-1) / np.linalg.norm(
+        joints_m[:, thorax] - joints_m[:, left], axis=-1
+    )
+    assert ratio.std() / ratio.mean() < 0.01
+
+
+def test_observe_joints_without_errors_is_the_smoothed_projection(joints_m: FloatArray) -> None:
+    observer = _perfect(joints_m)
+    seen = observe_joints(joints_m, observer, np.random.default_rng(1))
+    true = project_joints(joints_m, observer.camera)
+    average = np.stack([true[i - 2 : i + 3].mean(axis=0) for i in range(2, len(true) - 2)])
+    assert np.abs(seen[2:-2] - average).max() < 0.02
+    assert seen.dtype == np.float32 and seen.shape == joints_m.shape
+
+
+def test_observe_joints_without_depth_is_flat(joints_m: FloatArray) -> None:
+    flat = draw_observer(np.random.default_rng(2), joints_m, assumed_pose_noise(), flat_share=1.0)
+    seen = observe_joints(joints_m, flat, np.random.default_rng(3))
+    assert not flat.has_depth
+    assert (seen[..., 2] == 0).all() and np.isfinite(seen).all()
+
+
+def test_observe_joints_scales_movement_by_the_gain(joints_m: FloatArray) -> None:
+    observer = _perfect(joints_m)
+    half = replace(observer, gain=0.5 * observer.gain)
+    wrist = H36M_17.index["left_wrist"]
+    seen = [observe_joints(joints_m, o, np.random.default_rng(1))[:, wrist, 0] for o in (observer, half)]
+    assert seen[1].std() / seen[0].std() == pytest.approx(0.5, abs=0.01)
+
+
+def test_observe_joints_bridges_dropouts_with_straight_lines(joints_m: FloatArray) -> None:
+    observer = replace(_perfect(joints_m), dropout_rate_hz=0.5)
+    seen = observe_joints(joints_m, observer, np.random.default_rng(4), smooth_frames=1)
+    true = project_joints(joints_m, observer.camera)
+    changed = np.abs(seen - true).max(axis=(1, 2)) > 0.01
+    assert 1 <= changed.sum() < 60
+    assert np.isfinite(seen).all()
+
+
+def test_observe_joints_throws_single_joints_off(joints_m: FloatArray) -> None:
+    noise = replace(_silent(), outlier_size=0.2)
+    observer = replace(_perfect(joints_m), noise=noise, outlier_rate_hz=0.05)
+    seen = observe_joints(joints_m, observer, np.random.default_rng(5), smooth_frames=1)
+    off = np.abs(seen - project_joints(joints_m, observer.camera)).max(axis=2) > 1.0
+    assert 1 <= off.sum() < 120
+    assert off.sum(axis=1).max() <= 3  # not the whole body at once
+
+
+def test_draw_observer_varies_and_repeats_by_seed(joints_m: FloatArray) -> None:
+    noise = assumed_pose_noise()
+    one, again, other = (draw_observer(np.random.default_rng(s), joints_m, noise) for s in (1, 1, 2))
+    assert one.camera == again.camera != other.camera
+    observers = [draw_observer(np.random.default_rng(s), joints_m, noise) for s in range(300)]
+    assert np.mean([not o.has_depth for o in observers]) == pytest.approx(1 / 3, abs=0.1)
+
+
+def test_mirror_joints_twice_is_the_infant_itself(joints_m: FloatArray) -> None:
+    mirrored = mirror_joints(joints_m)
+    left, right = H36M_17.indices("left_wrist", "right_wrist")
+    assert np.array_equal(mirrored[:, left, 1:], joints_m[:, right, 1:])
+    assert np.array_equal(mirrored[:, left, 0], -joints_m[:, right, 0])
+    assert np.array_equal(mirror_joints(mirrored), joints_m)
+
+
+def test_observe_joints_refuses_other_shapes(joints_m: FloatArray) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        observe_joints(joints_m[:, :5], _perfect(joints_m), np.random.default_rng(0))

@@ -1,0 +1,104 @@
+"""What is measured must be what was put in, and what is drawn must be what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fidgety.errors import UsageError
+from fidgety.phantom.pose_noise import PoseNoise, assumed_pose_noise, default_pose_noise, measure_pose_noise
+from fidgety.skeleton import H36M_17
+
+WRIST, ANKLE = H36M_17.indices("left_wrist", "right_ankle")
+
+
+def _density(noise: np.ndarray, low_hz: float, high_hz: float) -> np.ndarray:
+    """Power of (T, 17) noise at 25 Hz between two frequencies, per joint."""
+    spectrum = np.abs(np.fft.rfft(noise, axis=0)) ** 2 * 2.0 / len(noise) ** 2
+    frequency = np.fft.rfftfreq(len(noise), 0.04)
+    return np.asarray(spectrum[(frequency >= low_hz) & (frequency < high_hz)].sum(axis=0))
+
+
+def _truth(seed: int, n_frames: int = 500) -> np.ndarray:
+    """A body in pixels, torso 190, every joint moving at 1.2 Hz with 10 px, in all three directions."""
+    rng = np.random.default_rng(seed)
+    time_s = np.arange(n_frames) / 25.0
+    rest = rng.normal(0.0, 120.0, (17, 3))
+    rest[H36M_17.index["hip"]], rest[H36M_17.index["thorax"]] = (0, 0, 0), (0, -190, 0)
+    phase = rng.uniform(0, 6.3, (17, 3))
+    moving = rest + 10.0 * np.sin(2 * np.pi * 1.2 * time_s[:, None, None] + phase)
+    moving[:, H36M_17.indices("hip", "thorax")] = rest[H36M_17.indices("hip", "thorax")]
+    return moving.astype(np.float32)
+
+
+def test_sample_has_the_power_and_the_correlation_that_were_asked_for() -> None:
+    noise = assumed_pose_noise()
+    drawn = np.stack([noise.sample(np.random.default_rng(seed), 500) for seed in range(20)])
+    power = np.mean([_density(one[..., 0], 0.5, 4.0) for one in drawn], axis=0)
+    assert np.sqrt(power[ANKLE]) * 170 == pytest.approx(0.9, rel=0.1)  # mm on a torso of 170
+    assert np.sqrt(power[0]) * 170 == pytest.approx(0.6, rel=0.1)
+    depth = np.mean([_density(one[..., 2], 0.5, 4.0) for one in drawn], axis=0)
+    assert np.sqrt(depth[ANKLE] / power[ANKLE]) == pytest.approx(3.0, rel=0.15)
+    joints = drawn[..., 0].transpose(2, 0, 1).reshape(17, -1)
+    assert np.corrcoef(joints)[2, 9] == pytest.approx(0.3, abs=0.1)
+
+
+def test_sample_of_one_seed_is_one_noise() -> None:
+    noise = assumed_pose_noise()
+    first, again = (noise.sample(np.random.default_rng(3), 250) for _ in range(2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, noise.sample(np.random.default_rng(4), 250))
+
+
+def test_measure_pose_noise_finds_gain_noise_and_offset() -> None:
+    pairs = []
+    for seed in range(8):
+        rng = np.random.default_rng([seed, 1])
+        truth = _truth(seed)
+        middle = truth.mean(axis=0)
+        observed = middle + (truth - middle) * np.array([1.1, 1.1, 0.4])
+        observed = observed + rng.normal(0.0, 1.9, truth.shape) + rng.normal(0.0, 19.0, (17, 1)) * np.array([1, 1, 0])
+        pairs.append((observed.astype(np.float32), truth))
+    noise = measure_pose_noise(pairs)
+    assert noise.gain_mean[WRIST] == pytest.approx(1.1, abs=0.05)
+    assert noise.depth_gain_mean[WRIST] == pytest.approx(0.4, abs=0.05)
+    assert noise.offset_sd.mean() == pytest.approx(0.1, abs=0.03)
+    total = np.sqrt(noise.psd[:, WRIST].sum() * 0.1)  # white noise of 1.9 px on a torso of 190
+    assert total == pytest.approx(0.01, rel=0.1)
+
+
+def test_measure_pose_noise_refuses_tracks_that_do_not_fit() -> None:
+    truth = _truth(0)
+    with pytest.raises(UsageError, match="two"):
+        measure_pose_noise([(truth, truth)])
+    with pytest.raises(UsageError, match="expected two of"):
+        measure_pose_noise([(truth, truth[:300]), (truth, truth)])
+    with pytest.raises(UsageError, match="250"):
+        measure_pose_noise([(truth[:100], truth[:100])] * 2)
+
+
+def test_save_and_load_give_the_same_noise(tmp_path: Path) -> None:
+    noise = replace(assumed_pose_noise(), level_log_sd=0.125)
+    noise.save(tmp_path / "noise.npz")
+    again = PoseNoise.load(tmp_path / "noise.npz")
+    assert again.level_log_sd == 0.125
+    assert np.array_equal(again.psd, noise.psd)
+    first, second = (n.sample(np.random.default_rng(1), 240) for n in (noise, again))
+    assert np.array_equal(first, second)
+
+
+def test_load_refuses_what_is_no_pose_noise(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no pose noise at"):
+        PoseNoise.load(tmp_path / "nothing.npz")
+    np.savez(tmp_path / "other.npz", psd=np.zeros(3))
+    with pytest.raises(UsageError, match="keys differ"):
+        PoseNoise.load(tmp_path / "other.npz")
+
+
+def test_default_pose_noise_can_be_drawn_from() -> None:
+    drawn = default_pose_noise().sample(np.random.default_rng(0), 300)
+    assert drawn.shape == (300, 17, 3)
+    assert 0.0 < drawn[..., :2].std() < 0.2

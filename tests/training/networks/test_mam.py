@@ -1,0 +1,205 @@
+"""The network against its plain definition, its published size, and the invariants of its normalising."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from fidgety.skeleton import H36M_17
+from fidgety.training.networks.mam import (
+    AdditiveAttention,
+    BagNetwork,
+    ClipNetwork,
+    InfoNetwork,
+    Mam,
+    PairConvolution,
+    fuse,
+    normalise_windows,
+)
+
+
+def _supine(n_windows: int = 2, depth: float = 1.0) -> Tensor:
+    """Windows of a moving body in picture axes (x right, y down, z away), head up; right-handed."""
+    rest = {
+        "hip": (0, 0, 0), "right_hip": (-44, 0, 0), "right_knee": (-80, 90, -50), "right_ankle": (-50, 190, -20),
+        "left_hip": (44, 0, 0), "left_knee": (85, 80, -60), "left_ankle": (45, 180, -10), "spine": (0, -95, 0),
+        "thorax": (0, -190, -5), "nose": (10, -260, -70), "head": (2, -280, -10), "left_shoulder": (75, -190, 0),
+        "left_elbow": (150, -150, -20), "left_wrist": (180, -220, -50), "right_shoulder": (-75, -190, 0),
+        "right_elbow": (-140, -140, -10), "right_wrist": (-160, -60, -70),
+    }  # fmt: skip
+    still = torch.tensor([rest[name] for name in H36M_17.keypoints], dtype=torch.float32)
+    generator = torch.Generator().manual_seed(5)
+    moving = still + 6.0 * torch.randn((n_windows, 240, 17, 3), generator=generator)
+    moving[..., 2] *= depth
+    return moving
+
+
+def test_mam_has_the_published_number_of_parameters() -> None:
+    mam = Mam()
+    assert sum(p.numel() for p in mam.clip.parameters()) == 150_531
+    assert sum(p.numel() for p in mam.parameters()) == 151_398
+
+
+def test_normalise_windows_gives_movement_about_the_mean_place_in_torso_lengths() -> None:
+    windows = _supine(depth=0.0)
+    left_wrist, thorax, hip = H36M_17.indices("left_wrist", "thorax", "hip")
+    seen = normalise_windows(windows)
+    rooted = windows - windows[:, :, hip : hip + 1]
+    torso = rooted[:, :, thorax].norm(dim=-1).median(dim=1).values
+    assert seen.mean(dim=1).abs().max() < 1e-4
+    assert seen[:, :, hip].abs().max() == 0.0
+    up = -(rooted[:, :, left_wrist, 1] - rooted[:, :, left_wrist, 1].mean(dim=1, keepdim=True))
+    assert (seen[:, :, left_wrist, 1] - 10 * up / torso[:, None]).abs().max() < 0.1
+    assert np.corrcoef(seen[0, :, left_wrist, 0], rooted[0, :, left_wrist, 0])[0, 1] > 0.99
+
+
+def test_normalise_windows_does_not_see_shift_scale_or_turn_in_the_picture() -> None:
+    windows = _supine()
+    angle = torch.tensor(1.9)
+    turn = torch.eye(3)
+    turn[:2, :2] = torch.tensor([[angle.cos(), -angle.sin()], [angle.sin(), angle.cos()]])
+    turned = (windows @ turn.T) * 7.3 + torch.tensor([900.0, -40.0, 55.0])
+    # Medians per component do not turn exactly with the axes: the frame may differ by a hundredth of a radian.
+    assert (normalise_windows(turned) - normalise_windows(windows)).abs().max() < 0.05
+    shifted = windows * 0.001 + torch.tensor([1.0, 2.0, 3.0])
+    assert torch.allclose(normalise_windows(shifted), normalise_windows(windows), atol=2e-3)
+
+
+def test_normalise_windows_of_a_planar_window_is_a_pure_turn() -> None:
+    windows = _supine(depth=0.0)
+    seen = normalise_windows(windows)
+    assert torch.isfinite(seen).all()
+    assert seen[..., 2].abs().max() < 1e-5
+    rooted = windows[..., :2] - windows[:, :, :1, :2]
+    movement = rooted - rooted.mean(dim=1, keepdim=True)
+    moves = movement[0].norm(dim=-1) > 1.0
+    lengths = (movement[0].norm(dim=-1) / seen[0, ..., :2].norm(dim=-1).clamp_min(1e-9))[moves]
+    assert (lengths.max() - lengths.min()) / lengths.mean() < 1e-3  # one scale in all directions
+    # y down becomes y up and x stays: what the camera saw from the front, not its mirror image.
+    inner = (movement[0] * seen[0, ..., :2] * torch.tensor([1.0, -1.0])).sum(-1)[moves]
+    assert (inner > 0.98 * movement[0].norm(dim=-1)[moves] * seen[0, ..., :2].norm(dim=-1)[moves]).all()
+
+
+def test_normalise_windows_reads_posture_from_depth_but_no_movement() -> None:
+    windows = _supine()
+    noisy = windows.clone()
+    noise = 20.0 * torch.randn((2, 240, 17), generator=torch.Generator().manual_seed(9))
+    noisy[..., 2] += noise - noise.mean(dim=1, keepdim=True)
+    assert torch.allclose(normalise_windows(noisy), normalise_windows(windows), atol=1e-3)
+    tilted = windows.clone()
+    tilted[..., 2] += 0.7 * tilted[..., 1]  # a trunk that leans away from the camera
+    assert (normalise_windows(tilted) - normalise_windows(windows)).abs().max() > 0.1
+
+
+def test_normalise_windows_keeps_left_and_right_apart() -> None:
+    windows = _supine(1)
+    mirrored = windows[:, :, list(H36M_17.mirror)] * torch.tensor([-1.0, 1.0, 1.0])
+    expected = normalise_windows(windows)[:, :, list(H36M_17.mirror)] * torch.tensor([-1.0, 1.0, 1.0])
+    assert torch.allclose(normalise_windows(mirrored), expected, atol=2e-2)
+
+
+def test_normalise_windows_of_coinciding_joints_is_zero() -> None:
+    assert torch.equal(normalise_windows(torch.full((1, 240, 17, 3), 4.0)), torch.zeros(1, 240, 17, 3))
+
+
+def test_pair_convolution_equals_the_convolution_over_partners() -> None:
+    torch.manual_seed(1)
+    pairs = PairConvolution()
+    joints = torch.randn(2, 7, 17, 3)
+    others = [[j for j in range(17) if j != i] for i in range(17)]
+    partners = joints[:, :, torch.tensor(others)]  # (B, T, 17, 16, 3)
+    differences = (joints[:, :, :, None] - partners).permute(0, 4, 1, 2, 3).flatten(2, 3)  # (B, 3, T x 17, 16)
+    plain = F.conv2d(differences, pairs.weight[:, :, None], pairs.bias)[..., 0].unflatten(2, (7, 17))
+    assert torch.allclose(pairs(joints), plain.permute(0, 2, 3, 1), atol=1e-5)
+
+
+def test_temporal_kernel_equals_the_convolution_applied_twice() -> None:
+    torch.manual_seed(2)
+    clip = ClipNetwork()
+    features = torch.randn(3, 64, 240)
+    weight, bias = clip.temporal_kernel()
+    twice = clip.temporal(clip.temporal(features))
+    assert twice.shape[-1] == 222
+    assert torch.allclose(F.conv1d(features, weight, bias), twice, atol=1e-4)
+    assert torch.allclose(F.conv1d(features, weight, bias, stride=4), twice[..., ::4], atol=1e-4)
+
+
+def test_encoder_equals_torch_own_encoder() -> None:
+    torch.manual_seed(3)
+    ours = ClipNetwork().encoder.eval()
+    layer = torch.nn.TransformerEncoderLayer(64, 4, 256, 0.1, batch_first=True)
+    theirs = torch.nn.TransformerEncoder(layer, 2, enable_nested_tensor=False).train()
+    names = {
+        "qkv.": "self_attn.in_proj_", "projection": "self_attn.out_proj", "norm_attention": "norm1", "widen": "linear1",
+        "narrow": "linear2", "norm_ffn": "norm2",
+    }  # fmt: skip
+    state = {}
+    for name, value in ours.state_dict().items():
+        for mine, other in names.items():
+            name = name.replace(f".{mine}", f".{other}")
+        state[name] = value
+    theirs.load_state_dict(state)
+    for module in theirs.modules():
+        if isinstance(module, torch.nn.Dropout | torch.nn.MultiheadAttention):
+            module.p = module.dropout = 0.0  # type: ignore[assignment]
+    tokens = torch.randn(5, 17, 64)
+    assert torch.allclose(ours(tokens), theirs(tokens), atol=1e-5)
+
+
+def test_clip_network_reads_the_order_of_frames() -> None:
+    torch.manual_seed(4)
+    clip = ClipNetwork().eval()
+    windows = _supine()
+    logits, embedding = clip(windows)
+    assert logits.shape == (2, 2) and embedding.shape == (2, 64)
+    shuffled = windows[:, torch.randperm(240)]
+    assert (clip(shuffled)[1] - embedding).abs().max() > 1e-3
+
+
+def test_dropout_behind_the_first_convolution_keeps_a_still_window_still() -> None:
+    torch.manual_seed(5)
+    clip = ClipNetwork().train()
+    still = _supine(1)[:, :1].repeat(1, 240, 1, 1)
+    seen: list[Tensor] = []
+    handle = clip.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    clip(still)
+    handle.remove()
+    frames = seen[0]  # (222, 17, 64)
+    assert (frames - frames[:1]).abs().max() < 1e-5
+
+
+def test_additive_attention_of_equal_items_is_the_item() -> None:
+    pool = AdditiveAttention(2, 32, 16)
+    item = torch.tensor([[0.3, 0.7]])
+    assert torch.allclose(pool(item[:, None].repeat(1, 9, 1)), item, atol=1e-6)
+
+
+def test_bag_network_ignores_masked_instances_and_their_order() -> None:
+    torch.manual_seed(6)
+    bag = BagNetwork().eval()
+    instances = torch.rand(1, 6, 1)
+    instances = torch.cat([instances, 1 - instances], dim=-1)
+    mask = torch.tensor([[1.0, 1.0, 0.0, 1.0, 0.0, 1.0]])
+    kept = instances[:, mask[0] > 0]
+    assert torch.allclose(bag(instances, mask), bag(kept, torch.ones(1, 4)), atol=1e-6)
+    assert torch.allclose(bag(kept.flip(1), torch.ones(1, 4)), bag(kept, torch.ones(1, 4)), atol=1e-6)
+    assert bag(instances, mask).sum().item() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_info_network_scales_by_the_training_set() -> None:
+    torch.manual_seed(7)
+    info = InfoNetwork().eval()
+    cohort = torch.tensor([[0.0, 40.0, 3500.0, 12.0], [1.0, 36.0, 2500.0, 14.0], [1.0, 38.0, 3000.0, 16.0]])
+    info.set_scaling(cohort)
+    assert info.mean.tolist() == [0.0, 38.0, 3000.0, 14.0]
+    assert info.sd.tolist() == [1.0, 2.0, 500.0, 2.0]
+    assert torch.allclose(info(cohort).sum(-1), torch.ones(3))
+
+
+def test_fuse_without_characteristics_equals_an_undecided_branch() -> None:
+    bag = torch.tensor([[0.9, 0.1], [0.2, 0.8]])
+    assert torch.allclose(fuse(bag, None), fuse(bag, torch.full((2, 2), 0.5)))
+    assert fuse(torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 0.0]]))[0, 1].item() == pytest.approx(0.1192, abs=1e-4)
