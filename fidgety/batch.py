@@ -1,0 +1,210 @@
+"""Many recordings, one after another: what is scored already is not scored again, and one bad file stops nothing.
+
+Each recording leaves `<name>-<hash>.json`, `.html` and `.poses` in the output folder, named by its content, so that two
+files of one name never meet. Every file appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from fidgety import __version__
+from fidgety.bundle import Bundle, sha256_of_file
+from fidgety.errors import DeviceError, SourceError, UsageError
+from fidgety.records import Assessment, Characteristics, Quality
+from fidgety.report.page import write_report
+from fidgety.report.table import read_json, write_json
+from fidgety.runtime.pipeline import Job, Watcher, assess_poses, assess_recording, check_recording, estimate_poses
+from fidgety.runtime.posefile import POSE_SUFFIXES, open_poses
+from fidgety.runtime.source import SourceInfo, open_source
+
+__all__ = ["Outputs", "Request", "check_one", "make_folder", "score_one", "write_poses"]
+
+WatcherFor = Callable[[SourceInfo], Watcher | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What holds for all recordings of one call."""
+
+    bundle: Bundle
+    characteristics: Characteristics
+    folder: Path | None  # None: nothing is written
+    is_forced: bool = False  # score again what is there
+    fps: float | None = None  # of pose tracks that do not state it
+    max_duration_s: float | None = None
+    n_threads: int = 2
+    settings: tuple[tuple[str, Any], ...] = ()  # what was set apart from the bundle
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """One recording's result and where it lies."""
+
+    assessment: Assessment
+    report: Path | None
+    is_new: bool
+
+
+def make_folder(folder: Path) -> Path:
+    """The output folder, made if need be and proved writable. Raises DeviceError or UsageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".fidgety-probe.part"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except (FileExistsError, NotADirectoryError):
+        raise UsageError(f"{folder} is no folder: name another one with --out") from None
+    except OSError as error:
+        raise DeviceError(f"results cannot be written to {folder}: {error.strerror}; name another --out") from error
+    return folder
+
+
+def score_one(address: str, request: Request, watcher_for: WatcherFor) -> Outputs:
+    """Score one recording, camera or pose track, or give the result that is already there.
+
+    Raises SourceError, BundleError or DeviceError.
+    """
+    path = Path(address)
+    is_file = path.is_file()
+    try:
+        sha256 = sha256_of_file(path) if is_file else None
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+    stem = None if request.folder is None else _stem(request.folder, path, sha256)
+    if stem is not None and sha256 is not None and not request.is_forced:
+        present = _present(_with(stem, ".json"), sha256, request)
+        if present is not None:
+            return Outputs(present, _with(stem, ".html"), is_new=False)
+    assessment = _score(address, sha256, stem, request, watcher_for)
+    if stem is None:
+        return Outputs(assessment, None, is_new=True)
+    write_report(_with(stem, ".html"), assessment)
+    write_json(_with(stem, ".json"), assessment)  # last: its presence says that all is there
+    return Outputs(assessment, _with(stem, ".html"), is_new=True)
+
+
+def check_one(
+    address: str,
+    infant: Characteristics,
+    bundle: Bundle,
+    max_duration_s: float | None,
+    n_threads: int,
+    watcher_for: WatcherFor,
+) -> Quality:
+    """The quality gate alone. Raises SourceError, UsageError or BundleError."""
+    with open_source(address) as source:
+        _require_end(source.info, max_duration_s)
+        job = Job(source.info.name, infant, None, None, max_duration_s, n_threads)
+        return check_recording(source, bundle, job, watcher_for(source.info))
+
+
+def write_poses(
+    address: str, target: Path, bundle: Bundle, max_duration_s: float | None, n_threads: int, watcher_for: WatcherFor
+) -> int:
+    """Recording -> `.poses` file at `target`, whole or not at all; gives the number of poses.
+
+    Raises SourceError, UsageError, BundleError or DeviceError.
+    """
+    part = target.with_name(target.name + ".part")
+    with open_source(address) as source:
+        _require_end(source.info, max_duration_s)
+        job = Job(source.info.name, Characteristics(), None, part, max_duration_s, n_threads)
+        try:
+            n_poses = estimate_poses(source, bundle, job, watcher_for(source.info))
+            _rename(part, target)
+        finally:
+            _remove(part)
+    return n_poses
+
+
+def _score(
+    address: str, sha256: str | None, stem: Path | None, request: Request, watcher_for: WatcherFor
+) -> Assessment:
+    path = Path(address)
+    if path.suffix in POSE_SUFFIXES and not path.is_dir():
+        poses = open_poses(path, request.fps)
+        job = _job(path.name, sha256, None, request)
+        info = SourceInfo(path.name, 0.0, None, is_live=False)
+        return assess_poses(poses, request.bundle, job, watcher_for(info))
+    with open_source(address) as source:
+        _require_end(source.info, request.max_duration_s)
+        part = None if stem is None else _with(stem, ".poses.part")
+        job = _job(source.info.name, sha256, part, request)
+        try:
+            assessment = assess_recording(source, request.bundle, job, watcher_for(source.info))
+            if stem is not None and part is not None:
+                _rename(part, _with(stem, ".poses"))
+        finally:
+            if part is not None:
+                _remove(part)
+    return assessment
+
+
+def _require_end(info: SourceInfo, max_duration_s: float | None) -> None:
+    if info.is_live and max_duration_s is None:
+        raise UsageError(f"{info.name} is a camera and has no end: say how long to watch with --seconds")
+
+
+def _rename(part: Path, target: Path) -> None:
+    try:
+        part.replace(target)
+    except OSError as error:
+        raise DeviceError(f"{target} cannot be written: {error.strerror}") from error
+
+
+def _remove(part: Path) -> None:
+    with suppress(OSError):  # the disk is gone: there is nothing to tidy up
+        part.unlink(missing_ok=True)
+
+
+def _job(name: str, sha256: str | None, poses_path: Path | None, request: Request) -> Job:
+    return Job(
+        name,
+        request.characteristics,
+        sha256,
+        poses_path,
+        request.max_duration_s,
+        request.n_threads,
+        {**dict(request.settings), **_versions()},
+    )
+
+
+def _versions() -> dict[str, str]:
+    packages = {name: version(name) for name in ("onnxruntime", "av", "numpy", "opencv-python-headless")}
+    return {"fidgety": __version__, "python": platform.python_version(), **packages}
+
+
+def _stem(folder: Path, path: Path, sha256: str | None) -> Path:
+    """`folder/name-hash8`; a camera's results are named by its address."""
+    name = path.name if sha256 is None else f"{path.stem}-{sha256[:8]}"
+    return folder / "".join(c if c.isalnum() or c in "-_. " else "_" for c in name)
+
+
+def _with(stem: Path, suffix: str) -> Path:
+    return stem.with_name(stem.name + suffix)
+
+
+def _present(path: Path, sha256: str, request: Request) -> Assessment | None:
+    """The result in `path` if it was made from the same recording, with the same bundle and settings."""
+    if not path.is_file():
+        return None
+    try:
+        found = read_json(path)
+    except (UsageError, SourceError, DeviceError):
+        return None  # damaged: it is made anew
+    wanted = dict(request.settings)
+    is_same = (
+        found.recording_sha256 == sha256
+        and found.bundle == request.bundle.label
+        and found.characteristics == request.characteristics
+        and all(found.settings.get(key) == value for key, value in wanted.items())
+        and found.settings.get("fidgety") == __version__
+    )
+    return found if is_same else None

@@ -1,0 +1,30 @@
+"""Options and small steps that several commands share."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from fidgety.bundle import Bundle
+
+__all__ = ["BundlePath", "load_bundle", "log"]
+
+BundlePath = Annotated[
+    Path | None, typer.Option("--bundle", help="Model bundle (default: $FIDGETY_BUNDLE or the user's data folder).")
+]
+
+
+def log(text: str) -> None:
+    """A line on stderr: stdout is for results."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def load_bundle(path: Path | None) -> Bundle:
+    """The bundle at `path`, or the default one. Raises BundleError."""
+    from fidgety.bundle import default_bundle_path, open_bundle
+
+    return open_bundle(path or default_bundle_path())

@@ -1,0 +1,117 @@
+"""`fidgety phantom ...`: recordings and pose tracks of simulated infants whose truth is known."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fidgety.commands.options import BundlePath, load_bundle, log
+
+if TYPE_CHECKING:
+    from fidgety.phantom.motion import Motion
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="The digital phantom: recordings whose truth is known.")
+
+
+class Kind(str, Enum):
+    """Categories of FMs, and controls that hold none."""
+
+    continual = "continual"
+    intermittent = "intermittent"
+    sporadic = "sporadic"
+    absent = "absent"
+    motionless = "motionless"
+    breathing = "breathing"
+    slow_posture = "slow posture"
+    kicks_only = "kicks"
+    tremor_only = "tremor"
+    crying_only = "crying"
+
+
+_CATEGORIES = (Kind.continual, Kind.intermittent, Kind.sporadic, Kind.absent)
+
+
+@app.command()
+def render(
+    out: Annotated[Path, typer.Argument(help="Video to write (.mp4); its truth comes beside it.")],
+    kind: Annotated[Kind, typer.Option(help="Category of FMs, or a control without FMs.")] = Kind.intermittent,
+    seed: Annotated[int, typer.Option(min=0, help="Infant, movement and look follow from it.")] = 1,
+    seconds: Annotated[float, typer.Option(min=1.0, max=3600.0)] = 90.0,
+    fps: Annotated[float, typer.Option(min=1.0, max=240.0)] = 25.0,
+    width: Annotated[int, typer.Option(min=64, max=7680)] = 1280,
+    height: Annotated[int, typer.Option(min=64, max=4320)] = 720,
+    fill: Annotated[float, typer.Option(min=0.05, max=3.0, help="Share of the picture that the infant takes.")] = 0.75,
+    tilt: Annotated[float, typer.Option(min=0.0, max=80.0, help="Degrees from straight above.")] = 10.0,
+    roll: Annotated[float, typer.Option(help="Turn of the infant in the picture, degrees clockwise.")] = 0.0,
+    activity: Annotated[float, typer.Option(min=0.0, max=5.0, help="Factor on the rate of gross movements.")] = 1.0,
+    fms_amplitude: Annotated[float, typer.Option(min=0.1, max=3.0, help="Factor on the size of FMs.")] = 1.0,
+    kicks: Annotated[bool, typer.Option("--kicks", help="Confounder: vigorous kicking.")] = False,
+    crying: Annotated[bool, typer.Option("--crying", help="Confounder: stretches of crying.")] = False,
+    tremor: Annotated[bool, typer.Option("--tremor", help="Confounder: 6-8 Hz in the limbs.")] = False,
+    carer_hand: Annotated[bool, typer.Option("--carer-hand", help="Confounder: a hand reaches in.")] = False,
+    threads: Annotated[int, typer.Option(min=1, max=16, help="Threads of the video encoder.")] = 1,
+) -> None:
+    """Render one recording of a simulated infant and write its truth beside it."""
+    from fidgety.phantom.appearance import draw_appearance
+    from fidgety.phantom.kinematics import simulate_control, simulate_motion, true_fms_frequency
+    from fidgety.phantom.motion import Confounders
+    from fidgety.phantom.scene import frame_camera
+    from fidgety.phantom.video import render_recording
+
+    motion: Motion
+    if kind in _CATEGORIES:
+        confounders = Confounders(activity, kicks, crying, tremor, fms_amplitude)
+        motion = simulate_motion(seed, kind.value, seconds, fps, confounders)  # type: ignore[arg-type]
+    else:
+        motion = simulate_control(kind.value, seed, seconds, fps)  # type: ignore[arg-type]
+    camera = frame_camera(motion, fill=fill, tilt_deg=tilt, roll_deg=roll, width_px=width, height_px=height)
+    render_recording(out, motion, camera, draw_appearance(seed, has_carer_hand=carer_hand), threads=threads)
+    print(
+        f"{out}: {len(motion)} frames, {len(motion.bouts)} FMs bouts, "
+        f"true FMs frequency {true_fms_frequency(motion.bouts, seconds):.2f}"
+    )
+
+
+@app.command()
+def sample(
+    out: Annotated[Path, typer.Argument(help="Folder for sample.mp4 and its truth.")],
+) -> None:
+    """Render the sample recording of `make demo` anew."""
+    from fidgety.phantom.video import render_sample
+
+    render_sample(out)
+    print(f"sample.mp4 and its truth written to {out}")
+
+
+@app.command()
+def cohort(
+    out: Annotated[Path, typer.Argument(help="Folder for the pose tracks and cohort.csv.")],
+    n_infants: Annotated[int, typer.Option("--infants", min=1, max=100_000)] = 20,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+) -> None:
+    """Simulate a cohort: one pose track per infant as a camera would have given it, and a table of the truth."""
+    from fidgety.phantom.cohort_files import write_cohort
+
+    n_written = write_cohort(out, n_infants, seed)
+    print(f"{n_written} pose tracks and cohort.csv written to {out}")
+
+
+@app.command()
+def noise(
+    out: Annotated[Path, typer.Argument(help="File to write (.npz).")],
+    folder: Annotated[Path, typer.Option(help="Folder for the rendered recordings.")] = Path("noise-study"),
+    n_recordings: Annotated[int, typer.Option("--recordings", min=2)] = 12,
+    seconds: Annotated[float, typer.Option(min=11.0)] = 24.0,
+    bundle_path: BundlePath = None,
+) -> None:
+    """Measure how wrong the pose network is on rendered recordings: what the training tracks then carry."""
+    from fidgety.phantom.noise_study import Study, run_study
+
+    log(f"rendering and reading {n_recordings} recordings; minutes each")
+    run_study(Study(n_recordings, seconds), load_bundle(bundle_path), folder).save(out)
+    print(f"pose noise written to {out}")

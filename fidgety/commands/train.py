@@ -1,0 +1,25 @@
+"""`fidgety train`: MAM on a phantom cohort."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fidgety.errors import UsageError
+
+__all__ = ["train"]
+
+
+def train(
+    out: Annotated[Path, typer.Argument(help="Folder for weights, graphs, log and mam.json.")],
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+) -> None:
+    """Train MAM on simulated infants and export it: what the demo bundle is made of."""
+    try:
+        from fidgety.training.fit import train_demo
+    except ModuleNotFoundError as error:
+        raise UsageError(f"training needs {error.name}: pip install 'fidgety[train,export]'") from error
+    train_demo(out, seed)
+    print(f"weights, graphs and log written to {out}")
