@@ -21,7 +21,8 @@ from fidgety.phantom.fidgety_movements import fms_share, true_fms_frequency
 from fidgety.phantom.kinematics import simulate_control, simulate_motion
 from fidgety.phantom.motion import Confounders, Motion
 from fidgety.phantom.scene import frame_camera
-from fidgety.phantom.video import read_truth, render_recording
+from fidgety.phantom.truth import read_truth
+from fidgety.phantom.video import render_recording
 from fidgety.records import Assessment, Characteristics, Stretch
 from fidgety.runtime.pipeline import Job, assess_recording
 from fidgety.runtime.source import open_source

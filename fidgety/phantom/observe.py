@@ -118,7 +118,7 @@ def _moving_average(joints: NDArray[np.float64], width: int) -> NDArray[np.float
     padded = np.concatenate([np.zeros_like(joints[:1]), joints.cumsum(axis=0)])
     centre = np.arange(len(joints))
     low, high = np.maximum(centre - width // 2, 0), np.minimum(centre + width // 2 + 1, len(joints))
-    return (padded[high] - padded[low]) / (high - low)[:, None, None]
+    return np.asarray((padded[high] - padded[low]) / (high - low)[:, None, None])
 
 
 def observe_joints(

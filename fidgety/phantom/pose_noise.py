@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,8 @@ class PoseNoise:
 
     def save(self, path: Path) -> None:
         """Write as .npz (no pickles)."""
-        np.savez_compressed(path, **{f.name: np.asarray(getattr(self, f.name)) for f in fields(self)})
+        arrays: dict[str, Any] = {f.name: np.asarray(getattr(self, f.name)) for f in fields(self)}
+        np.savez_compressed(path, **arrays)
 
     @classmethod
     def load(cls, path: Path) -> PoseNoise:
@@ -79,8 +81,9 @@ class PoseNoise:
             wanted = {f.name for f in fields(cls)}
             if set(saved.files) != wanted:
                 raise UsageError(f"{path}: keys differ from PoseNoise by {sorted(wanted ^ set(saved.files))}")
-            values = {name: saved[name] for name in wanted}
-        return cls(**{k: float(v) if v.ndim == 0 else v.astype(np.float32) for k, v in values.items()})
+            arrays = {name: saved[name] for name in wanted}
+        values: dict[str, Any] = {k: float(v) if v.ndim == 0 else v.astype(np.float32) for k, v in arrays.items()}
+        return cls(**values)
 
 
 @lru_cache(maxsize=16)
@@ -93,8 +96,9 @@ def _spectral_shape(noise: PoseNoise, n_frames: int, fps: float) -> tuple[NDArra
     for joint in range(_J):
         density[:, joint, :2] = np.interp(frequency, noise.frequency_hz, noise.psd[:, joint])[:, None]
         density[:, joint, 2] = np.interp(frequency, noise.frequency_hz, noise.depth_psd[:, joint])
-    mixing = np.linalg.cholesky((noise.correlation + 1e-3 * np.eye(_J)) / 1.001)
-    return mixing, np.sqrt(density * n_frames * fps / 4.0)
+    correlation = noise.correlation.astype(np.float64)
+    mixing = np.linalg.cholesky((correlation + 1e-3 * np.eye(_J)) / 1.001)
+    return np.asarray(mixing), np.asarray(np.sqrt(density * n_frames * fps / 4.0))
 
 
 def assumed_pose_noise() -> PoseNoise:

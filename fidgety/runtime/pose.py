@@ -25,9 +25,15 @@ from fidgety.skeleton import BLAZEPOSE_33
 __all__ = ["PoseEstimator"]
 
 _IN_FLIGHT = 2  # frames: the crop of frame n comes from the landmarks of frame n - 2
+_LEAP_SHARE, _LEAP_RAD = 0.15, 0.5  # of the crop's side; crops of neighbouring frames differ by .01 and .03
+_MOST_LEAPS = 8
 _SEARCH_EVERY_S = 0.4  # while nobody is there
 _LOOK_AROUND_EVERY_S = 2.0  # for other people, while the infant is tracked
-_OTHER_SCORE = 0.7  # a second body must be plainer than the first: a toy or a fold of the blanket is no person
+# Measured every 2 s: second infants .75 to .99 sure and .3 to .5 of the crop's side away; what the detector suspects
+# on a lone infant (limbs, patterns, drawn crosses) at most .70 sure, or at most .23 away.
+_SUSPECT_SCORE, _MOST_SUSPECTS = 0.3, 3
+_OTHER_SURENESS = 0.8
+_APART_SHARE = 0.28
 _LIMBS = BLAZEPOSE_33.indices(
     *(f"{side}_{joint}" for side in ("left", "right") for joint in ("elbow", "wrist", "knee", "ankle"))
 )
@@ -57,8 +63,10 @@ class PoseEstimator:
             per_frame,
         )
         self._region: Region | None = None
+        self._n_leaps = 0  # readings in a row that lay too far from `_region` to be followed
         self._next_search_s = 0.0
         self._next_look_s = 0.0
+        self._n_looks = -1
 
     def poses(self, frames: Iterable[Frame]) -> Iterator[Pose]:
         """One Pose a frame, in order; NaN where no infant was found."""
@@ -96,10 +104,8 @@ class PoseEstimator:
         if found is None:
             self._region = None
             return _missing_pose(frame)
-        margin = self._settings.crop_margin
-        self._region = blazepose.region_from_alignment(
-            found.keypoints_xy[blazepose.HIP_CENTRE], found.keypoints_xy[blazepose.BODY_END], margin
-        )
+        crop = self._crop_around(found)
+        self._steer(crop)
         n = blazepose.N_LANDMARKS
         return Pose(
             frame.frame_index,
@@ -109,8 +115,25 @@ class PoseEstimator:
             found.depth_px,
             found.world_m,
             found.presence,
-            self._count_others(frame, found),
+            self._count_others(frame, found, crop),
         )
+
+    def _steer(self, crop: Region) -> None:
+        """Take the reading's own crop for the frames to come, unless it leaps as no infant does.
+
+        Legs drawn up to the face can turn a reading by 90 degrees from one frame to the next, and a crop that followed
+        it would keep it turned. When the leaps go on, the infant is searched anew.
+        """
+        if self._region is None or not _is_leap(self._region, crop):
+            self._region, self._n_leaps = crop, 0
+            return
+        self._n_leaps += 1
+        if self._n_leaps == _MOST_LEAPS:
+            self._region, self._n_leaps = None, 0
+
+    def _crop_around(self, found: Landmarks) -> Region:
+        hips, end = found.keypoints_xy[blazepose.HIP_CENTRE], found.keypoints_xy[blazepose.BODY_END]
+        return blazepose.region_from_alignment(hips, end, self._settings.crop_margin)
 
     def _search(self, frame: Frame) -> Landmarks | None:
         """Detect in four rotations of the picture, read in four rotations of the crop, keep the surest reading."""
@@ -125,14 +148,8 @@ class PoseEstimator:
         region = self._region_of(detection, view)
         readings = [self._read(frame, region.turned(turns)) for turns in range(4)]
         # The first crop is rough; the reading's own alignment points give the crop that it will be judged on.
-        margin = self._settings.crop_margin
         second = [
-            self._read(
-                frame,
-                blazepose.region_from_alignment(
-                    reading.keypoints_xy[blazepose.HIP_CENTRE], reading.keypoints_xy[blazepose.BODY_END], margin
-                ),
-            )
+            self._read(frame, self._crop_around(reading))
             for reading in readings
             if reading.presence >= self._settings.presence_threshold
         ]
@@ -141,27 +158,27 @@ class PoseEstimator:
             return None
         return best
 
-    def _count_others(self, frame: Frame, found: Landmarks) -> int | None:
-        """How many bodies the detector sees apart from the infant; None when it is not yet time to look."""
+    def _count_others(self, frame: Frame, found: Landmarks, crop: Region) -> int | None:
+        """How many bodies lie apart from the infant in `crop`; None when it is not yet time to look.
+
+        The picture is turned by 90 degrees from one look to the next. What the detector faintly suspects counts when
+        the landmark network reads a whole body there, and not the infant again.
+        """
         if frame.time_s < self._next_look_s:
             return None
         self._next_look_s = frame.time_s + _LOOK_AROUND_EVERY_S
-        assert self._region is not None
-        turns = round(self._region.angle_rad / (np.pi / 2)) % 4
-        others = 0
-        for view in {0, turns}:
-            region = self._whole_picture(frame).turned(view)
-            bodies = self._detect(frame, region, _OTHER_SCORE)
-            others = max(others, sum(not self._is_same(body, region, found) for body in bodies))
-        return others
-
-    def _is_same(self, body: Detection, view: Region, found: Landmarks) -> bool:
-        """True when the detected body's hips lie within the tracked infant's own crop."""
-        assert self._region is not None
-        matrix = view.image_from_crop(self._settings.detector_size_px)
-        hips = matrix[:, :2] @ np.array(body.hip_centre, np.float32) + matrix[:, 2]
-        distance = float(np.linalg.norm(hips - found.keypoints_xy[blazepose.HIP_CENTRE]))
-        return distance < 0.35 * self._region.side_px
+        self._n_looks += 1
+        view = self._whole_picture(frame).turned(self._n_looks % 4)
+        hips = found.keypoints_xy[blazepose.HIP_CENTRE]
+        others: list[FloatArray] = []
+        for body in self._detect(frame, view, _SUSPECT_SCORE)[:_MOST_SUSPECTS]:
+            rough = self._read(frame, self._region_of(body, view))
+            other = self._read(frame, self._crop_around(rough))
+            place = other.keypoints_xy[blazepose.HIP_CENTRE]
+            is_apart = all(np.hypot(*(place - known)) > _APART_SHARE * crop.side_px for known in (hips, *others))
+            if is_apart and _sureness(other) >= _OTHER_SURENESS:
+                others.append(place)
+        return len(others)
 
     def _views(self, frame: Frame) -> list[Region]:
         return [self._whole_picture(frame).turned(turns) for turns in range(4)]
@@ -195,6 +212,13 @@ class PoseEstimator:
 def _sureness(found: Landmarks) -> float:
     """Presence x mean visibility of limbs and trunk: high only when the body was read the right way round."""
     return found.presence * float(found.scores[_LIMBS + _TRUNK].mean())
+
+
+def _is_leap(before: Region, after: Region) -> bool:
+    """True when two crops of neighbouring frames lie further apart than a body moves in that time."""
+    apart_px = float(np.hypot(after.centre_x - before.centre_x, after.centre_y - before.centre_y))
+    turn_rad = abs((after.angle_rad - before.angle_rad + np.pi) % (2 * np.pi) - np.pi)
+    return apart_px > _LEAP_SHARE * before.side_px or turn_rad > _LEAP_RAD
 
 
 def _missing_pose(frame: Frame) -> Pose:

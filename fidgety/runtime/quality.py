@@ -53,7 +53,7 @@ def _age_reasons(characteristics: Characteristics, limits: QualityLimits) -> Ite
             f"The infant's corrected age is {_weeks_and_days(age)}; FMs are judged at {span}.",
             "record again within that span" if age < low else "use an assessment made for this age",
         )
-    elif min(age - low, high - age) * 7 < limits.age_margin_days:
+    elif round(min(age - low, high - age) * 7, 6) <= limits.age_margin_days:
         yield _warning(
             "age-near-limit",
             f"The infant's corrected age is {_weeks_and_days(age)}, near the end of the span of {span}.",

@@ -122,7 +122,7 @@ def test_open_poses_wrong_header_is_refused(stored: Path, header: bytes) -> None
 
 
 @pytest.mark.parametrize("time_s", [np.nan, np.inf, -1.0, 1e12])
-def test_open_poses_damaged_times_are_refused(stored: Path, poses: list[Pose], time_s: float) -> None:
+def test_open_poses_damaged_times_are_refused(stored: Path, time_s: float) -> None:
     data = bytearray(stored.read_bytes())
     record = 948
     place = len(data) - 5 * record + 8
@@ -253,22 +253,22 @@ def test_open_poses_npz_scores_are_kept_within_0_and_1(tmp_path: Path, xyc: Floa
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        (dict(other=np.zeros(3)), "found none"),
-        (dict(xyc=np.zeros((5, 18, 3))), r"expected an array 'xyc' of shape \(T, 17, 3\)"),
-        (dict(xyc=np.zeros((5, 17, 2))), r"found float64 \(5, 17, 2\)"),
-        (dict(xyc=np.zeros((17, 3))), "expected an array 'xyc'"),
-        (dict(xyc=np.zeros((0, 17, 3))), "expected an array 'xyc'"),
-        (dict(xyc=np.full((5, 17, 3), "x")), "expected an array 'xyc'"),
-        (dict(xyc=np.zeros((5, 17, 3)), fps=0.0), "does not state its frame rate"),
-        (dict(xyc=np.zeros((5, 17, 3)), fps=np.nan), "does not state its frame rate"),
-        (dict(xyc=np.zeros((5, 17, 3)), fps=np.inf), "does not state its frame rate"),
-        (dict(xyc=np.zeros((5, 17, 3)), fps="fast"), "'fps' must hold one number"),
-        (dict(xyc=np.zeros((5, 17, 3)), fps=[25, 25]), "'fps' must hold one number"),
-        (dict(xyc=np.zeros((5, 17, 3)), times_s=np.arange(4)), "'times_s' must hold 5 rising times"),
-        (dict(xyc=np.zeros((5, 17, 3)), times_s=list("abcde")), "'times_s' must hold 5 rising times"),
-        (dict(xyc=np.zeros((5, 17, 3)), times_s=[0, 1, 1, 2, 3]), "'times_s' must rise"),
-        (dict(xyc=np.zeros((5, 17, 3)), times_s=[0, 1, np.nan, 2, 3]), "'times_s' must rise"),
-        (dict(xyc=np.zeros((5, 17, 3)), times_s=[0, 1, 2, 3, 1e9]), "'times_s' must rise"),
+        ({"other": np.zeros(3)}, "found none"),
+        ({"xyc": np.zeros((5, 18, 3))}, r"expected an array 'xyc' of shape \(T, 17, 3\)"),
+        ({"xyc": np.zeros((5, 17, 2))}, r"found float64 \(5, 17, 2\)"),
+        ({"xyc": np.zeros((17, 3))}, "expected an array 'xyc'"),
+        ({"xyc": np.zeros((0, 17, 3))}, "expected an array 'xyc'"),
+        ({"xyc": np.full((5, 17, 3), "x")}, "expected an array 'xyc'"),
+        ({"xyc": np.zeros((5, 17, 3)), "fps": 0.0}, "does not state its frame rate"),
+        ({"xyc": np.zeros((5, 17, 3)), "fps": np.nan}, "does not state its frame rate"),
+        ({"xyc": np.zeros((5, 17, 3)), "fps": np.inf}, "does not state its frame rate"),
+        ({"xyc": np.zeros((5, 17, 3)), "fps": "fast"}, "'fps' must hold one number"),
+        ({"xyc": np.zeros((5, 17, 3)), "fps": [25, 25]}, "'fps' must hold one number"),
+        ({"xyc": np.zeros((5, 17, 3)), "times_s": np.arange(4)}, "'times_s' must hold 5 rising times"),
+        ({"xyc": np.zeros((5, 17, 3)), "times_s": list("abcde")}, "'times_s' must hold 5 rising times"),
+        ({"xyc": np.zeros((5, 17, 3)), "times_s": [0, 1, 1, 2, 3]}, "'times_s' must rise"),
+        ({"xyc": np.zeros((5, 17, 3)), "times_s": [0, 1, np.nan, 2, 3]}, "'times_s' must rise"),
+        ({"xyc": np.zeros((5, 17, 3)), "times_s": [0, 1, 2, 3, 1e9]}, "'times_s' must rise"),
     ],
 )
 def test_open_poses_npz_of_another_kind_is_refused(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
@@ -282,7 +282,7 @@ def test_open_poses_npz_objects_are_never_unpickled(tmp_path: Path) -> None:
             return (json.loads, ("[]",))
 
     np.savez(tmp_path / "t.npz", xyc=np.array([Trap()], object), fps=25)
-    with pytest.raises(SourceError, match="is no .npz archive of plain arrays"):
+    with pytest.raises(SourceError, match=r"is no \.npz archive of plain arrays"):
         open_poses(tmp_path / "t.npz")
 
 
@@ -302,5 +302,5 @@ def test_open_poses_npz_that_is_none(tmp_path: Path, xyc: FloatArray, kind: str)
         path.write_bytes(data[: len(data) // 2])
     else:
         path.write_bytes(data[:300] + bytes(200) + data[500:])
-    with pytest.raises(SourceError, match="is no .npz archive of plain arrays"):
+    with pytest.raises(SourceError, match=r"is no \.npz archive of plain arrays"):
         open_poses(path)

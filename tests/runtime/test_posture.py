@@ -104,9 +104,7 @@ def test_measures_body_that_walks_through_the_picture_travels(make_pose: PoseMak
     assert measure(poses)["travel_trunks"] == pytest.approx(0.9 * 3, rel=0.02)
 
 
-def test_measures_infant_share_counts_frames_without_one(
-    make_pose: PoseMaker, lying_xy: FloatArray
-) -> None:
+def test_measures_infant_share_counts_frames_without_one(make_pose: PoseMaker, lying_xy: FloatArray) -> None:
     poses = [make_pose(i / 25, lying_xy if i % 4 else None) for i in range(100)]
     assert measure(poses)["infant_share"] == pytest.approx(0.75)
 

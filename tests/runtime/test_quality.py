@@ -78,9 +78,7 @@ def test_judge_quality_each_figure_blocks_beyond_its_limit_only(
     ("name", "value", "code"),
     [("other_share", 0.1, "second-person-briefly"), ("lost_frame_share", 0.05, "dropped-frames")],
 )
-def test_judge_quality_warnings_do_not_block(
-    limits: QualityLimits, name: str, value: float, code: str
-) -> None:
+def test_judge_quality_warnings_do_not_block(limits: QualityLimits, name: str, value: float, code: str) -> None:
     quality = judge_quality({**GOOD, name: value}, AT_14_WEEKS, limits)
     assert codes(quality) == [code]
     assert quality.is_assessable
@@ -92,9 +90,11 @@ def test_judge_quality_warnings_do_not_block(
         (9 * 7 - 1, "age-outside", False),
         (9 * 7, "age-near-limit", True),
         (9 * 7 + 2, "age-near-limit", True),
-        (9 * 7 + 3, None, True),
+        (9 * 7 + 3, "age-near-limit", True),
+        (9 * 7 + 4, None, True),
         (14 * 7, None, True),
-        (20 * 7 - 3, None, True),
+        (20 * 7 - 4, None, True),
+        (20 * 7 - 3, "age-near-limit", True),
         (20 * 7 - 2, "age-near-limit", True),
         (20 * 7, "age-near-limit", True),
         (20 * 7 + 1, "age-outside", False),

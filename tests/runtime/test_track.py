@@ -175,7 +175,9 @@ def test_track_poses_unseen_keypoint_stays_unseen_and_alone(poses_at: PosesAt) -
     is_nan = np.isnan(track.keypoints_xy).any(axis=-1)
     assert np.flatnonzero(is_nan[:, 1]).tolist() == list(range(20, 40))
     assert not is_nan[:, [0, 2]].any()
-    assert track.keypoints_xy[:, 0] == pytest.approx(whole(poses_at(np.arange(60) / 25, xy[:, 0]), SMOOTH).keypoints_xy[:, 0])
+    assert track.keypoints_xy[:, 0] == pytest.approx(
+        whole(poses_at(np.arange(60) / 25, xy[:, 0]), SMOOTH).keypoints_xy[:, 0]
+    )
 
 
 def test_track_poses_nobody_at_all_is_nan_throughout(poses_at: PosesAt) -> None:

@@ -97,7 +97,7 @@ def test_cut_windows_window_keeps_its_frames_when_the_source_is_overwritten(mani
         ([100], None),
         (range(100, 105), None),  # 200 ms
         (range(100, 106), "gap too long"),  # 240 ms
-        (range(0, 6), "gap too long"),
+        (range(6), "gap too long"),
         (range(234, 240), "gap too long"),
         (range(0, 240, 10), None),  # 24 of 240: 10 %
         ([*range(0, 240, 10), 5], "frames missing"),  # 25 of 240

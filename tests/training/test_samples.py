@@ -1,0 +1,87 @@
+"""Windows and labels follow from the true bouts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fidgety.errors import UsageError
+from fidgety.phantom.kinematics import simulate_motion, true_fms_frequency
+from fidgety.phantom.pose_noise import assumed_pose_noise
+from fidgety.records import Characteristics
+from fidgety.training.samples import (
+    Subject,
+    characteristics_row,
+    draw_clip,
+    draw_instances,
+    simulate_subjects,
+    subject_of,
+)
+
+NOISE = assumed_pose_noise()
+
+
+def _subject(has_fms: list[bool]) -> Subject:
+    mask = np.array(has_fms)
+    joints = np.random.default_rng(0).normal(0.0, 0.1, (len(mask), 17, 3)).astype(np.float32)
+    return Subject(joints, mask, "sporadic", np.zeros(4, dtype=np.float32))
+
+
+def test_shares_count_the_frames_inside_bouts() -> None:
+    subject = _subject([False] * 120 + [True] * 240 + [False] * 30)  # 390 frames: instances at 0 and 150
+    assert subject.starts(150).tolist() == [0, 150]
+    assert subject.shares(150).tolist() == [0.5, 0.875]
+    assert subject.fms_frequency == 0.5  # one half is not more than a half
+
+
+@pytest.mark.parametrize(("n_frames", "n_windows"), [(239, 0), (240, 1), (241, 1), (390, 2)])
+def test_starts_of_short_recordings(n_frames: int, n_windows: int) -> None:
+    assert len(_subject([True] * n_frames).starts(150)) == n_windows
+
+
+def test_subject_of_agrees_with_the_phantom_on_the_true_frequency() -> None:
+    motion = simulate_motion(11, "intermittent", 60.0)
+    subject = subject_of(motion, np.zeros(4, dtype=np.float32))
+    assert subject.fms_frequency == pytest.approx(true_fms_frequency(motion.bouts, 60.0), abs=1 / 9)
+    assert subject.has_fms.mean() == pytest.approx(sum(b.end_s - b.start_s for b in motion.bouts) / 60.0, abs=0.01)
+    assert not subject.is_risk
+
+
+def test_subject_of_refuses_another_rate() -> None:
+    with pytest.raises(ValueError, match="25"):
+        subject_of(simulate_motion(1, "absent", 10.0, fps=30.0), np.zeros(4, dtype=np.float32))
+
+
+def test_simulate_subjects_gives_a_cohort_and_its_controls() -> None:
+    subjects = simulate_subjects(4, 12.0, seed=3, control_share=0.5)
+    assert len(subjects) == 6
+    assert {s.category for s in subjects[4:]} == {"absent"}
+    assert not any(s.has_fms.any() for s in subjects[4:])
+    again = simulate_subjects(4, 12.0, seed=3, control_share=0.5)
+    assert all(np.array_equal(a.joints_m, b.joints_m) for a, b in zip(subjects, again, strict=True))
+    assert subjects[0].characteristics.shape == (4,)
+
+
+def test_characteristics_row_is_in_the_order_of_the_info_branch() -> None:
+    known = Characteristics(corrected_age_weeks=13.5, gestation_weeks=38.0, sex="male", birth_weight_g=3100.0)
+    assert characteristics_row(known).tolist() == [1.0, 38.0, 3100.0, 13.5]
+    with pytest.raises(UsageError, match="complete"):
+        characteristics_row(Characteristics(sex="male"))
+
+
+def test_draw_clip_sees_every_window_through_a_new_camera() -> None:
+    subject = subject_of(simulate_motion(2, "continual", 20.0), np.zeros(4, dtype=np.float32))
+    rng = np.random.default_rng(1)
+    first, second = draw_clip(rng, subject, 0, NOISE), draw_clip(rng, subject, 0, NOISE)
+    assert first.shape == (240, 17, 3) and first.dtype == np.float32
+    assert np.isfinite(first).all()
+    assert np.abs(first - second).max() > 10.0
+
+
+def test_draw_instances_are_the_recordings_windows_in_order() -> None:
+    subject = subject_of(simulate_motion(2, "continual", 24.0), np.zeros(4, dtype=np.float32))
+    windows = draw_instances(np.random.default_rng(1), subject, NOISE)
+    assert windows.shape == (3, 240, 17, 3)
+    assert np.array_equal(windows[0, 150:], windows[1, :90])  # one observer, overlapping windows
+    more = draw_instances(np.random.default_rng(1), subject, NOISE, n_instances=7)
+    assert more.shape[0] == 7
