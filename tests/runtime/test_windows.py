@@ -120,11 +120,24 @@ def test_void_reason_limits_come_from_the_bundle(manifest: Manifest) -> None:
     assert void_reason(observed, np.ones(240, bool), strict, 25.0) == "frames missing"
 
 
-def test_cut_windows_a_joint_without_a_value_is_never_scored(manifest: Manifest) -> None:
+def test_cut_windows_a_joint_that_is_missing_briefly_is_bridged(manifest: Manifest) -> None:
     joints, observed = rows(240)
-    joints[17, 3, 1] = np.nan
+    whole = joints.copy()
+    joints[17:20, 3] = np.nan
+    joints[0, 5, 1] = np.nan
     (window,) = cut(manifest, joints, observed)
-    assert window.void is not None
+    assert window.void is None
+    assert np.allclose(window.joints_xyz[17:20], whole[17:20])  # rows rise linearly
+    assert np.array_equal(window.joints_xyz[0, 5], whole[1, 5])  # at the edge: the nearest place
+    untouched = np.arange(17) != 3
+    assert np.array_equal(window.joints_xyz[17:20, untouched], whole[17:20, untouched])
+
+
+def test_cut_windows_a_joint_that_is_missing_for_long_is_never_scored(manifest: Manifest) -> None:
+    joints, observed = rows(240)
+    joints[17:23, 3, 1] = np.nan
+    (window,) = cut(manifest, joints, observed)
+    assert window.void == "gap too long"
 
 
 def test_cut_windows_window_that_is_not_void_has_every_value(manifest: Manifest) -> None:
