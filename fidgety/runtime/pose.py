@@ -1,17 +1,16 @@
 """Frame -> Pose: find the infant, keep hold of it, read its landmarks.
 
 The detector looks at the whole picture only to start, after the track is lost, and now and then for other people. In
-between the crop follows the landmarks of two frames before: so two frames are always in the works side by side, each on
-a core of its own, which is what keeps both cores busy (docs/ARCHITECTURE.md has the figures). The lag is fixed, so that
-the result does not depend on the machine. Infants lie any way round, and a body found upside down is read wrongly, so a
-start tries four rotations and keeps the one that the landmark network is surest of.
+between the crop follows the landmarks. Frames are read in pairs, side by side in one crop that comes from the pair
+before: that keeps two cores busy (docs/ARCHITECTURE.md has the figures) and yet is one track. Pairs are pairs on every
+machine, so that the result does not depend on it. Infants lie any way round, and a body found upside down is read
+wrongly, so a start tries four rotations and keeps the one that the landmark network is surest of.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 import numpy as np
 
@@ -24,8 +23,10 @@ from fidgety.skeleton import BLAZEPOSE_33
 
 __all__ = ["PoseEstimator"]
 
-_IN_FLIGHT = 2  # frames: the crop of frame n comes from the landmarks of frame n - 2
-_LEAP_SHARE, _LEAP_RAD = 0.15, 0.5  # of the crop's side; crops of neighbouring frames differ by .01 and .03
+_SIDE_BY_SIDE = 2  # frames that are read in one crop at the same time
+# Between neighbouring frames of a real infant the crop moves by .008 of its side and turns by .014 rad (median; 99 %:
+# .04 and .08), on the phantom by a tenth of that.
+_LEAP_SHARE, _LEAP_RAD = 0.15, 0.5
 _MOST_LEAPS = 8
 _SEARCH_EVERY_S = 0.4  # while nobody is there
 _LOOK_AROUND_EVERY_S = 2.0  # for other people, while the infant is tracked
@@ -54,7 +55,7 @@ class PoseEstimator:
             {"boxes": (1, n_anchors, 12), "scores": (1, n_anchors, 1)},
             n_threads,
         )
-        per_frame = max(1, n_threads // _IN_FLIGHT)
+        per_frame = max(1, n_threads // _SIDE_BY_SIDE)
         crop = settings.crop_size_px
         self._landmarks = OnnxSession(
             bundle.file(settings.landmarks),
@@ -70,26 +71,23 @@ class PoseEstimator:
 
     def poses(self, frames: Iterable[Frame]) -> Iterator[Pose]:
         """One Pose a frame, in order; NaN where no infant was found."""
-        in_flight: deque[tuple[Frame, Future[Landmarks]]] = deque()
-        with ThreadPoolExecutor(_IN_FLIGHT, "landmarks") as workers:
+        together: list[Frame] = []
+        with ThreadPoolExecutor(_SIDE_BY_SIDE, "landmarks") as workers:
             for frame in frames:
-                if len(in_flight) == _IN_FLIGHT:
-                    yield self._settle(*in_flight.popleft())
-                if self._region is None:  # lost: what is under way ends first, then this frame is searched
-                    while in_flight:
-                        yield self._settle(*in_flight.popleft())
-                if self._region is None:
-                    yield self._pose(frame, self._search_when_due(frame))
-                else:
-                    in_flight.append((frame, workers.submit(self._read, frame, self._region)))
-            while in_flight:
-                yield self._settle(*in_flight.popleft())
+                together.append(frame)
+                if len(together) == _SIDE_BY_SIDE or self._region is None:
+                    yield from self._read_together(together, workers)
+                    together = []
+            yield from self._read_together(together, workers)
 
-    def _settle(self, frame: Frame, reading: Future[Landmarks]) -> Pose:
-        """The pose of a frame whose landmarks were read in the crop of an earlier one."""
-        found = reading.result()
-        is_held = found.presence >= self._settings.presence_threshold
-        return self._pose(frame, found if is_held else self._search_when_due(frame))
+    def _read_together(self, frames: list[Frame], workers: Executor) -> Iterator[Pose]:
+        """Poses of frames that share the crop held now; with no crop, or where it fails, the infant is searched."""
+        region = self._region
+        readings = [None if region is None else workers.submit(self._read, frame, region) for frame in frames]
+        for frame, reading in zip(frames, readings, strict=True):
+            found = None if reading is None else reading.result()
+            is_held = found is not None and found.presence >= self._settings.presence_threshold
+            yield self._pose(frame, found if is_held else self._search_when_due(frame))
 
     def _search_when_due(self, frame: Frame) -> Landmarks | None:
         if frame.time_s < self._next_search_s:

@@ -30,7 +30,10 @@ def test_clip_figures_of_two_recordings() -> None:
         logits = np.stack([np.array(margins), np.zeros(len(margins))], axis=1).astype(np.float32)
         return ScoredRecording(subject, logits, np.array(shares, dtype=np.float32))
 
-    scored = [recording("continual", [3, 2, 1, -1], [0.9, 1, 0.8, 0.45]), recording("absent", [-2, 0.5, -3, -4], [0] * 4)]
+    scored = [
+        recording("continual", [3, 2, 1, -1], [0.9, 1, 0.8, 0.45]),
+        recording("absent", [-2, 0.5, -3, -4], [0] * 4),
+    ]
     figures = clip_figures(scored, temperature=1.0, threshold=0.5)
     assert figures["clip_auc"] == 1.0
     assert figures["fms_frequency_mae"] == pytest.approx((0.0 + 0.25) / 2)

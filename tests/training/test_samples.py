@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fidgety.errors import UsageError
+from fidgety.phantom.cohort import simulate_cohort
 from fidgety.phantom.kinematics import simulate_motion, true_fms_frequency
 from fidgety.phantom.pose_noise import assumed_pose_noise
 from fidgety.records import Characteristics
@@ -85,3 +86,12 @@ def test_draw_instances_are_the_recordings_windows_in_order() -> None:
     assert np.array_equal(windows[0, 150:], windows[1, :90])  # one observer, overlapping windows
     more = draw_instances(np.random.default_rng(1), subject, NOISE, n_instances=7)
     assert more.shape[0] == 7
+
+
+def test_simulate_subjects_with_a_share_of_crying_infants_keeps_their_number() -> None:
+    subjects = simulate_subjects(5, 12.0, seed=9, crying_share=0.4, control_share=0.0)
+    assert len(subjects) == 5
+    plain = simulate_subjects(20, 12.0, seed=9, control_share=0.0)
+    crying = [i.confounders.crying for i in simulate_cohort(20, 9, duration_s=(12.0, 12.0), fps=25.0)]
+    first = plain[crying.index(True)]
+    assert np.array_equal(subjects[0].joints_m, first.joints_m)

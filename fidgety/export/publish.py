@@ -1,0 +1,193 @@
+"""Pose networks + MAM graphs -> a bundle that may be used: every gate first, then one rename.
+
+The pose networks are fetched, converted and proved here; the MAM graphs and what was fitted with them (`mam.json`) come
+from training and lie in `fidgety/demo`. A bundle that is there already and would come out the same is left alone.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from importlib.metadata import version
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fidgety.bundle import (
+    Bundle,
+    CharacteristicScale,
+    LabelScheme,
+    LifterSettings,
+    MamSettings,
+    Manifest,
+    OperatingPoint,
+    PoseSettings,
+    ProbabilityCalibration,
+    Provenance,
+    QualityLimits,
+    TrackSettings,
+    open_bundle,
+    sha256_of_file,
+    write_bundle,
+)
+from fidgety.errors import BundleError
+from fidgety.export.fetch import Variant
+from fidgety.export.parity import ParityReport
+from fidgety.export.pose import PoseNetworks, export_pose_networks
+from fidgety.records import UInt8Array
+from fidgety.runtime.blazepose import Region, crop_picture
+from fidgety.runtime.source import open_source
+
+__all__ = ["DEMO_BANNER", "build_bundle", "demo_file", "is_current"]
+
+DEMO_BANNER = "DEMO - trained on simulated movement - not for clinical use"
+MAM_GRAPHS = ("mam_window.onnx", "mam_bag.onnx", "mam_info.onnx")
+_N_PICTURES = 6  # frames of the sample recording that the parity gate looks at
+
+QUALITY_LIMITS = QualityLimits(
+    min_age_weeks=9.0,
+    max_age_weeks=20.0,
+    age_margin_days=3.0,
+    min_assessable_s=60.0,
+    min_source_fps=14.5,
+    min_infant_share=0.5,
+    min_limb_coverage=0.7,
+    min_distal_coverage=0.5,
+    max_outside_share=0.15,
+    min_supine_share=0.8,
+    max_leg_to_trunk=1.6,
+    max_travel_trunks=1.5,
+    max_other_share=0.2,
+    max_camera_shift_share=0.3,
+    min_bright_luma=60.0,
+    min_sharpness=0.05,
+    max_jitter_mm=3.0,
+)
+
+
+def demo_file(name: str) -> Path:
+    """A file of `fidgety/demo` as a path. Raises BundleError when this installation does not hold it."""
+    with as_file(files("fidgety") / "demo" / name) as path:
+        if not path.is_file():
+            raise BundleError(f"this installation holds no {name}: install fidgety anew")
+        return path
+
+
+def is_current(path: Path, variant: Variant, mam_dir: Path | None = None) -> bool:
+    """True when the bundle at `path` is whole, has this pose network and was made of these MAM graphs."""
+    try:
+        manifest = open_bundle(path).manifest
+    except BundleError:
+        return False
+    graphs = {name: sha256_of_file(_mam_file(name, mam_dir)) for name in MAM_GRAPHS}
+    wanted = _manifest(_read_training(mam_dir), manifest.pose.variant, manifest.provenance)
+    return (
+        manifest.pose.variant == variant
+        and all(manifest.files.get(name) == digest for name, digest in graphs.items())
+        and (manifest.quality, manifest.operating_point, manifest.probability, manifest.mam, manifest.track)
+        == (wanted.quality, wanted.operating_point, wanted.probability, wanted.mam, wanted.track)
+        and manifest.version == wanted.version
+    )
+
+
+def build_bundle(
+    path: Path, variant: Variant, cache_dir: Path, offline: Path | None = None, mam_dir: Path | None = None
+) -> tuple[Bundle, ParityReport]:
+    """Fetch and prove the pose networks, add MAM, write the bundle folder `path`.
+
+    `mam_dir`: a folder that training wrote (default: the demo weights). Raises FetchError, BundleError, DeviceError;
+    then nothing has changed at `path`.
+    """
+    training = _read_training(mam_dir)
+    pictures = _parity_pictures()
+    with tempfile.TemporaryDirectory(prefix="fidgety-") as staging:
+        networks = export_pose_networks(variant, Path(staging), cache_dir, offline, pictures=pictures)
+        report = Path(staging) / "pose_parity.txt"
+        report.write_text(f"{networks.parity}\n", encoding="utf-8")
+        manifest = _manifest(training, variant, _provenance(networks, training))
+        contents = {
+            manifest.pose.detector: networks.detector,
+            manifest.pose.landmarks: networks.landmarks,
+            **{name: _mam_file(name, mam_dir) for name in MAM_GRAPHS},
+            report.name: report,
+        }
+        return write_bundle(path, manifest, contents), networks.parity
+
+
+def _manifest(training: dict[str, Any], variant: Variant, provenance: Provenance) -> Manifest:
+    try:
+        return Manifest(
+            format=1,
+            name=str(training["name"]),
+            version=f"{training['version']}-{variant}",
+            provenance=provenance,
+            pose=PoseSettings(
+                family="blazepose",
+                variant=variant,
+                skeleton="blazepose33",
+                detector="pose_detector.onnx",
+                landmarks=f"pose_landmarks_{variant}.onnx",
+                detector_size_px=224,
+                crop_size_px=256,
+                detector_threshold=0.5,
+                presence_threshold=0.5,
+                crop_margin=1.25,
+            ),
+            track=TrackSettings(fps=25.0, smoothing_frames=5, max_bridge_ms=200.0),
+            lifter=LifterSettings(kind="blazepose-depth"),
+            mam=MamSettings(*MAM_GRAPHS, 240, 150, 20, max_missing_share=0.1, max_gap_ms=200.0),
+            label_scheme=LabelScheme("mam-2023", ("continual", "intermittent"), ("sporadic", "absent")),
+            probability=ProbabilityCalibration(**training["probability"]),
+            operating_point=OperatingPoint(**training["operating_point"]),
+            quality=QUALITY_LIMITS,
+            characteristics=tuple(CharacteristicScale(**row) for row in training["characteristics"]),
+            files={},
+        )
+    except (KeyError, TypeError) as error:
+        raise BundleError(f"mam.json does not fit this program ({error}): train MAM anew with it") from error
+
+
+def _provenance(networks: PoseNetworks, training: dict[str, Any]) -> Provenance:
+    is_demo = training.get("trained_on") == "phantom"
+    return Provenance(
+        trained_on="phantom" if is_demo else "recordings",
+        banner=DEMO_BANNER if is_demo else None,
+        pose_source=f"{networks.source_package}, sha256 {networks.source_sha256}",
+        pose_licence=networks.licence,
+        mam_source=str(training.get("command")),
+        built_with={name: version(name) for name in ("fidgety", "onnx", "onnxruntime", "numpy")},
+    )
+
+
+def _read_training(mam_dir: Path | None) -> dict[str, Any]:
+    path = _mam_file("mam.json", mam_dir)
+    try:
+        training = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BundleError(f"{path} is damaged ({error}): train MAM anew") from error
+    if not isinstance(training, dict):
+        raise BundleError(f"{path} is damaged: train MAM anew")
+    return training
+
+
+def _mam_file(name: str, mam_dir: Path | None) -> Path:
+    if mam_dir is None:
+        return demo_file(name)
+    if not (mam_dir / name).is_file():
+        raise BundleError(f"{mam_dir} holds no {name}: name the folder that training wrote")
+    return mam_dir / name
+
+
+def _parity_pictures() -> list[UInt8Array]:
+    """(H, W, 3) uint8 RGB frames spread over the sample recording."""
+    with open_source(str(demo_file("sample.mp4"))) as source:
+        frames = [frame for frame in source.frames() if frame.frame_index % 400 == 0]
+    pictures: list[UInt8Array] = []
+    for frame in frames[:_N_PICTURES]:
+        side = max(frame.width_px, frame.height_px)
+        view = Region(frame.width_px / 2, frame.height_px / 2, float(side), 0.0)
+        square = crop_picture(frame, view.image_from_crop(side), side, low=0.0, is_replicated=False)[0]
+        pictures.append(np.ascontiguousarray((square.transpose(1, 2, 0) * 255).round().astype(np.uint8)))
+    return pictures

@@ -1,0 +1,81 @@
+"""What a training leaves behind beside its weights: the curve (CSV), the account (JSON), and `mam.json` for the
+bundle.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fidgety.training.calibrate import Calibration
+
+if TYPE_CHECKING:
+    from fidgety.training.fit import Protocol
+
+__all__ = ["LogRow", "write_log"]
+
+LogRow = dict[str, float | int | str]
+
+# Units and plausible ranges of what the Info Branch reads, in the order of its columns.
+_CHARACTERISTICS = (
+    ("sex", 0.0, 1.0),
+    ("gestation_weeks", 22.0, 43.0),
+    ("birth_weight_g", 300.0, 6000.0),
+    ("corrected_age_weeks", 9.0, 20.0),
+)
+
+
+def write_log(
+    out_dir: Path,
+    protocol: Protocol,
+    seed: int,
+    seconds: float,
+    calibration: Calibration,
+    figures: Mapping[str, float],
+    log: Sequence[LogRow],
+) -> None:
+    """Write training_log.csv (one row per step), training_log.json (the account) and mam.json (what a bundle needs)."""
+    command = f"fidgety train OUT --seed {seed}"
+    columns = list(dict.fromkeys(name for row in log for name in row))
+    with (out_dir / "training_log.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(log)
+    account = {
+        "command": command,
+        "seed": seed,
+        "protocol": asdict(protocol),
+        "minutes": round(seconds / 60, 1),
+        "built_with": {name: version(name) for name in ("torch", "numpy", "onnx")},
+        "held_out": {name: round(value, 4) for name, value in figures.items()},
+        "calibration": asdict(calibration),
+    }
+    _write_json(out_dir / "training_log.json", account)
+    chosen_by = f"nearest FMs frequency and Youden's risk threshold on {calibration.n_recordings} held-out phantoms"
+    _write_json(
+        out_dir / "mam.json",
+        {
+            "name": protocol.name,
+            "version": "0.1.0",
+            "trained_on": "phantom",
+            "command": command,
+            "probability": {
+                name: getattr(calibration, name) for name in ("clip_temperature", "risk_slope", "risk_intercept")
+            },
+            "operating_point": {
+                "fms_threshold": calibration.fms_threshold,
+                "risk_threshold": calibration.risk_threshold,
+                "chosen_by": chosen_by,
+            },
+            "characteristics": [{"name": n, "low": low, "high": high} for n, low, high in _CHARACTERISTICS],
+        },
+    )
+
+
+def _write_json(path: Path, content: Mapping[str, object]) -> None:
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

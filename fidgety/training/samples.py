@@ -1,0 +1,142 @@
+"""Simulated infants -> what MAM is trained on: 240-frame windows as the device would see them, with their true labels.
+
+Nothing is stored but the true joints: every draw looks at the infant through a new camera and new pose errors
+(`phantom/observe.py`), so no window is ever seen twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fidgety.errors import UsageError
+from fidgety.phantom.cohort import RISK_CATEGORIES, draw_characteristics, simulate_cohort
+from fidgety.phantom.kinematics import Control, h36m17, simulate_control
+from fidgety.phantom.motion import Category, Motion
+from fidgety.phantom.observe import draw_observer, mirror_joints, observe_joints
+from fidgety.phantom.pose_noise import PoseNoise
+from fidgety.records import Characteristics, FloatArray
+
+__all__ = ["FPS", "INSTANCE_STRIDE", "Subject", "draw_clip", "draw_instances", "simulate_subjects", "subject_of"]
+
+FPS = 25.0
+WINDOW = 240
+INSTANCE_STRIDE = 150
+_MARGIN = 5  # frames kept around a clip, so that the moving average sees what it would see in the recording
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subject:
+    """One simulated infant's recording: truth only, no camera yet.
+
+    joints_m: (T, 17, 3) float32, H36M-17, world frame, 25 Hz. has_fms: (T,) bool, inside a bout.
+    characteristics: (4,) float32: sex (1 = male), gestation weeks, birth weight g, corrected age weeks.
+    """
+
+    joints_m: FloatArray
+    has_fms: NDArray[np.bool_]
+    category: Category
+    characteristics: FloatArray
+
+    @property
+    def is_risk(self) -> bool:
+        return self.category in RISK_CATEGORIES
+
+    def shares(self, stride: int) -> FloatArray:
+        """FMs share in [0, 1] of the windows that start every `stride` frames."""
+        covered = np.concatenate([[0], np.cumsum(self.has_fms)])
+        starts = self.starts(stride)
+        return np.asarray((covered[starts + WINDOW] - covered[starts]) / WINDOW, dtype=np.float32)
+
+    def starts(self, stride: int) -> NDArray[np.int64]:
+        """First frames of all whole windows, `stride` apart."""
+        return np.arange(0, len(self.joints_m) - WINDOW + 1, stride)
+
+    @property
+    def fms_frequency(self) -> float:
+        """True share of instances (stride 150) of which bouts fill more than half."""
+        return float((self.shares(INSTANCE_STRIDE) > 0.5).mean())
+
+
+def subject_of(motion: Motion, characteristics: FloatArray) -> Subject:
+    """What training keeps of a simulated recording. Raises ValueError for another rate than 25 Hz."""
+    if motion.fps != FPS:
+        raise ValueError(f"training reads movement at {FPS} Hz, got {motion.fps}")
+    time_s = np.arange(len(motion)) / FPS
+    has_fms = np.zeros(len(motion), dtype=bool)
+    for bout in motion.bouts:
+        has_fms |= (time_s >= bout.start_s) & (time_s < bout.end_s)
+    return Subject(h36m17(motion), has_fms, motion.category, characteristics)
+
+
+def simulate_subjects(
+    n_infants: int, duration_s: float, seed: int, *, crying_share: float | None = None, control_share: float = 0.1
+) -> list[Subject]:
+    """A cohort of `n_infants`, each recorded for `duration_s`, and controls that move without FMs beside it.
+
+    `crying_share`: at least this share of the infants cry at times; default as the cohort draws it (15 %). Crying is
+    what is most easily taken for FMs, so training wants more of it. `control_share`: controls per infant (motionless,
+    breathing, slow posture, kicks, tremor, crying in turn); their category is `absent` and their characteristics are
+    drawn like everybody's. Everything follows from `seed`.
+    """
+    n_crying = round((crying_share or 0.0) * n_infants)
+    n_drawn = n_infants if n_crying == 0 else max(n_infants, 10 * n_crying)
+    crying: list[Subject] = []
+    others: list[Subject] = []
+    for infant in simulate_cohort(n_drawn, seed, duration_s=(duration_s, duration_s), fps=FPS):
+        subject = subject_of(infant.motion, characteristics_row(infant.characteristics))
+        if n_crying and infant.confounders.crying:
+            crying.append(subject)
+        elif len(others) < n_infants - n_crying:
+            others.append(subject)
+        if len(crying) >= n_crying and len(crying) + len(others) >= n_infants:
+            break
+    return [*crying, *others][:n_infants] + _simulate_controls(round(n_infants * control_share), duration_s, seed)
+
+
+def _simulate_controls(n_controls: int, duration_s: float, seed: int) -> list[Subject]:
+    kinds, subjects = get_args(Control), []
+    for number in range(n_controls):
+        rng = np.random.default_rng([seed, 2, number])
+        motion = simulate_control(kinds[number % len(kinds)], int(rng.integers(2**31)), duration_s, FPS)
+        subjects.append(subject_of(motion, characteristics_row(draw_characteristics(rng))))
+    return subjects
+
+
+def characteristics_row(known: Characteristics) -> FloatArray:
+    """(4,) float32 in the order and units of the Info Branch. Raises UsageError where one is not known."""
+    if not known.are_complete:
+        raise UsageError("the Info Branch learns from complete characteristics only")
+    sex = 1.0 if known.sex == "male" else 0.0
+    row = (sex, known.gestation_weeks, known.birth_weight_g, known.corrected_age_weeks)
+    return np.array(row, dtype=np.float32)
+
+
+def draw_clip(rng: np.random.Generator, subject: Subject, start: int, noise: PoseNoise) -> FloatArray:
+    """The window (240, 17, 3) that starts at frame `start`, seen by a new observer; mirrored half of the time."""
+    low, high = max(start - _MARGIN, 0), min(start + WINDOW + _MARGIN, len(subject.joints_m))
+    joints = subject.joints_m[low:high]
+    if rng.random() < 0.5:
+        joints = mirror_joints(joints)
+    seen = observe_joints(joints, draw_observer(rng, joints, noise), rng)
+    return seen[start - low : start - low + WINDOW]
+
+
+def draw_instances(
+    rng: np.random.Generator, subject: Subject, noise: PoseNoise, n_instances: int | None = None, shift: int = 0
+) -> FloatArray:
+    """Instances (N, 240, 17, 3) of one recording, seen by one new observer; `n_instances` random ones, default all
+    in order.
+
+    `shift`: first frame of the instance grid. Fewer windows than asked for are drawn with replacement.
+    """
+    joints = mirror_joints(subject.joints_m) if rng.random() < 0.5 else subject.joints_m
+    observer = draw_observer(rng, joints, noise)
+    starts = np.arange(shift, len(joints) - WINDOW + 1, INSTANCE_STRIDE)
+    if n_instances is not None:
+        starts = rng.choice(starts, n_instances, replace=len(starts) < n_instances)
+    seen = observe_joints(joints, observer, rng)
+    return np.stack([seen[start : start + WINDOW] for start in starts])
