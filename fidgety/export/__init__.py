@@ -5,4 +5,6 @@ tflite_graph  TFLite bytes -> plain graph
 onnx_graph    plain graph -> ONNX in NCHW
 parity        TFLite interpreter against ONNX Runtime on real pictures
 pose          all of the above: `export_pose_networks`
+mam           trained weights -> three ONNX graphs
+publish       pose networks + MAM graphs -> a bundle, every gate first
 """

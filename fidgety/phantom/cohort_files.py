@@ -1,5 +1,5 @@
-"""A simulated cohort on disk: one COCO-17 pose track per infant, as a camera and a pose network would have given it, and
-a table of the truth. `fidgety score` takes the tracks.
+"""A simulated cohort on disk: one COCO-17 pose track per infant, as camera and pose network would have given it, and a
+table of the truth. `fidgety score` takes the tracks.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the kinematics hand to the renderer and to the training set: a moving skeleton whose truth is known.
 
-World frame: right-handed, metres, the mat is the plane z = 0 and z points up to the camera side; the infant lies on its back with
-the head towards +y, so its left side is +x.
+World frame: right-handed, metres, the mat is the plane z = 0 and z points up to the camera side; the infant lies on its
+back with the head towards +y, so its left side is +x.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Motion:
     """T frames of a moving infant.
 
     points_m: (T, P, 3) float32, metres, P points in the order of BODY_POINTS, world frame.
-    head_rotation: (T, 3, 3) float32, world from head; head axes: x to the infant's left, y to the crown, z out of the face.
+    head_rotation: (T, 3, 3) float32, world from head; axes: x to the infant's left, y to the crown, z out of the face.
     trunk_rotation: (T, 3, 3) float32, world from trunk; x left, y to the head, z out of the chest.
     bouts: true FMs bouts in seconds.
     """

@@ -15,7 +15,8 @@ __all__ = ["PictureMonitor"]
 _EVERY_S = 0.5
 _THUMBNAIL_PX = 320  # width of the picture in which the background is followed
 _SHIFT = 0.004  # of the width: the background moved when it did so by more within half a second
-_MIN_FEATURES = 8
+_FEATURES, _MIN_FEATURES = 15, 3  # corners in each quarter of the picture
+_RETURN_PX = 0.5  # what moved there and back must come home this closely: noise does not
 _EDGE_PX = 2.0  # scale of the edges that sharpness looks at
 _SHARPNESS_PX = 480  # the infant is looked at in at most this size, so that 720p and 4K are measured alike
 
@@ -88,16 +89,37 @@ def _sharpness(frame: Frame, pose: Pose) -> float | None:
 
 
 def _background_shift(before: UInt8Array, after: UInt8Array, pose: Pose, scale: float) -> float | None:
-    """Median displacement, thumbnail px, of corners outside the infant; None when there is too little to hold on to."""
+    """How far the background slid, thumbnail px; None when there is too little to hold on to.
+
+    Each quarter of the picture has its say (median of its corners), and the second smallest counts: a carer's hand
+    moves one or two quarters, a camera all of them.
+    """
     mask = np.full(before.shape, 255, np.uint8)
     if not pose.is_missing:
         x0, y0, x1, y1 = (round(scale * edge) for edge in _box(pose, 0.1))
         mask[max(0, y0) : max(0, y1), max(0, x0) : max(0, x1)] = 0
-    corners = cv2.goodFeaturesToTrack(before, 60, 0.02, 6, mask=mask)
+    first, second = (np.asarray(cv2.GaussianBlur(one, (5, 5), 1.2), np.uint8) for one in (before, after))
+    height, width = before.shape
+    shifts = []
+    for rows in (slice(0, height // 2), slice(height // 2, height)):
+        for columns in (slice(0, width // 2), slice(width // 2, width)):
+            quarter = np.zeros_like(mask)
+            quarter[rows, columns] = mask[rows, columns]
+            shift = _corner_shift(first, second, quarter)
+            if shift is not None:
+                shifts.append(shift)
+    return sorted(shifts)[1] if len(shifts) >= 2 else None
+
+
+def _corner_shift(before: UInt8Array, after: UInt8Array, mask: UInt8Array) -> float | None:
+    """Median displacement, px, of the corners in `mask`; only those count that are found again on the way back."""
+    corners = cv2.goodFeaturesToTrack(before, _FEATURES, 0.02, 6, mask=mask)
     if corners is None or len(corners) < _MIN_FEATURES:
         return None
     moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, None, winSize=(15, 15), maxLevel=2)
-    is_found = found[:, 0] == 1
-    if is_found.sum() < _MIN_FEATURES:
+    back, found_back, _ = cv2.calcOpticalFlowPyrLK(after, before, moved, None, winSize=(15, 15), maxLevel=2)
+    is_same = np.linalg.norm((back - corners)[:, 0], axis=-1) < _RETURN_PX
+    is_held = (found[:, 0] == 1) & (found_back[:, 0] == 1) & is_same
+    if is_held.sum() < _MIN_FEATURES:
         return None
-    return float(np.median(np.linalg.norm((moved - corners)[is_found, 0], axis=-1)))
+    return float(np.median(np.linalg.norm((moved - corners)[is_held, 0], axis=-1)))

@@ -70,7 +70,7 @@ def _body_reasons(measures: Mapping[str, float | None], limits: QualityLimits) -
             "The body has not the proportions of an infant, or moves through the picture.",
             "record an infant of 9 to 20 weeks that lies on its back",
         )
-    elif _under(measures, "supine_share", limits.min_supine_share):
+    elif _under(measures, "supine_share", limits.min_supine_share) and not _is_misread(measures, limits):
         yield _blocking(
             "not-supine",
             f"The infant's front is seen in {_percent(measures['supine_share'])} of the frames only.",
@@ -104,13 +104,24 @@ def _body_reasons(measures: Mapping[str, float | None], limits: QualityLimits) -
         yield _warning("second-person-briefly", "Another person was in the picture for a moment.", "step back")
 
 
+def _is_misread(measures: Mapping[str, float | None], limits: QualityLimits) -> bool:
+    """True when the poses are too poor to say which side is up: their cause is named instead."""
+    return (
+        _over(measures, "jitter_mm", limits.max_jitter_mm)
+        or _over(measures, "outside_share", limits.max_outside_share)
+        or _under(measures, "bright_luma", limits.min_bright_luma)
+    )
+
+
 def _picture_reasons(measures: Mapping[str, float | None], limits: QualityLimits) -> Iterator[QualityReason]:
     if _under(measures, "bright_luma", limits.min_bright_luma):
         yield _blocking("too-dark", "The picture is too dark.", "put on the light or open the curtains")
     if _under(measures, "sharpness", limits.min_sharpness):
         yield _blocking("blurred", "The picture is blurred.", "wipe the lens and focus on the infant")
     if _over(measures, "camera_shift_share", limits.max_camera_shift_share):
-        yield _blocking("camera-moving", "The camera moves.", "put the camera on a stand and do not touch it")
+        # MAM reads differences between joints of one frame, from which a camera's movement drops out; where it smears
+        # the picture or upsets the pose, `blurred` and `jitter` say so.
+        yield _warning("camera-moving", "The camera moves.", "put the camera on a stand and do not touch it")
     if _over(measures, "jitter_mm", limits.max_jitter_mm):
         yield _blocking(
             "jitter",

@@ -51,10 +51,10 @@ class Protocol:
     n_infants: int = 320
     n_held_out: int = 60
     recording_s: float = 120.0
-    crying_share: float = 0.4  # of the infants trained on; held-out ones cry as the cohort does
-    control_share: float = 0.15  # controls that move without FMs, per infant
+    crying_share: float | None = None  # at least, of the infants trained on; None: as the cohort draws them
+    control_share: float = 0.1  # controls that move without FMs, per infant
     pretrain_batch: int = 32
-    pretrain_steps: int = 2800
+    pretrain_steps: int = 2200
     pretrain_rate: float = 1e-3
     weight_decay: float = 1e-3
     main_batch: int = 64  # half labelled clips, a quarter from each bag
@@ -63,7 +63,7 @@ class Protocol:
     bag_rate: float = 1e-2  # bag attention and Info Branch have few weights and few bags to learn from
     frame_stride: int = 4
     label_ramp: float = 0.3  # doubtful clips, FMs share .35 to .65, carry soft labels
-    validate_every: int = 700
+    validate_every: int = 550
     threads: int = 2
 
 
@@ -222,7 +222,9 @@ def train(
         crying_share=protocol.crying_share,
         control_share=protocol.control_share,
     )
-    others = simulate_subjects(protocol.n_held_out, protocol.recording_s, 2 * seed + 1)
+    others = simulate_subjects(
+        protocol.n_held_out, protocol.recording_s, 2 * seed + 1, control_share=protocol.control_share
+    )
     held_out = observe_recordings(others, noise, seed)
     mam = Mam()
     log = pretrain(mam, subjects, held_out, noise, protocol, rng, report)

@@ -56,7 +56,6 @@ def test_judge_quality_good_recording_has_no_reason(limits: QualityLimits) -> No
         ("other_share", 0.21, 0.0, "second-person"),
         ("bright_luma", 59.0, 61.0, "too-dark"),
         ("sharpness", 0.049, 0.051, "blurred"),
-        ("camera_shift_share", 0.31, 0.29, "camera-moving"),
         ("jitter_mm", 3.1, 2.9, "jitter"),
         ("source_fps", 14.0, 15.0, "frame-rate-too-low"),
         ("assessable_s", 59.0, 60.0, "too-short"),
@@ -76,7 +75,11 @@ def test_judge_quality_each_figure_blocks_beyond_its_limit_only(
 
 @pytest.mark.parametrize(
     ("name", "value", "code"),
-    [("other_share", 0.1, "second-person-briefly"), ("lost_frame_share", 0.05, "dropped-frames")],
+    [
+        ("other_share", 0.1, "second-person-briefly"),
+        ("lost_frame_share", 0.05, "dropped-frames"),
+        ("camera_shift_share", 0.9, "camera-moving"),
+    ],
 )
 def test_judge_quality_warnings_do_not_block(limits: QualityLimits, name: str, value: float, code: str) -> None:
     quality = judge_quality({**GOOD, name: value}, AT_14_WEEKS, limits)
@@ -134,6 +137,14 @@ def test_judge_quality_infant_not_looked_for_blocks(limits: QualityLimits) -> No
 def test_judge_quality_no_infant_leaves_out_what_follows_from_it(limits: QualityLimits) -> None:
     measures = {**GOOD, "infant_share": 0.1, "limb_coverage": 0.0, "assessable_s": 0.0, "bright_luma": 20.0}
     assert codes(judge_quality(measures, AT_14_WEEKS, limits)) == ["no-infant", "too-dark"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [("jitter_mm", 20.0, "jitter"), ("outside_share", 0.3, "cut-off"), ("bright_luma", 30.0, "too-dark")],
+)
+def test_judge_quality_poor_pose_is_not_called_prone(limits: QualityLimits, name: str, value: float, code: str) -> None:
+    assert codes(judge_quality({**GOOD, "supine_share": 0.2, name: value}, AT_14_WEEKS, limits)) == [code]
 
 
 def test_judge_quality_all_reasons_are_listed_blocking_ones_first(limits: QualityLimits) -> None:
