@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from fidgety import __version__
 from fidgety.bundle import Bundle, sha256_of_file
@@ -28,6 +27,7 @@ from fidgety.runtime.source import SourceInfo, open_source
 __all__ = ["Outputs", "Request", "check_one", "make_folder", "score_one", "write_poses"]
 
 WatcherFor = Callable[[SourceInfo], Watcher | None]
+_SETTINGS = ("min_assessable_s", "seconds", "fps")  # what a call may set apart from the bundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Request:
     fps: float | None = None  # of pose tracks that do not state it
     max_duration_s: float | None = None
     n_threads: int = 2
-    settings: tuple[tuple[str, Any], ...] = ()  # what was set apart from the bundle
+    min_assessable_s: float | None = None  # the duration rule, where it is not the bundle's
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +173,14 @@ def _job(name: str, sha256: str | None, poses_path: Path | None, request: Reques
         poses_path,
         request.max_duration_s,
         request.n_threads,
-        {**dict(request.settings), **_versions()},
+        {**_settings(request), **_versions()},
     )
+
+
+def _settings(request: Request) -> dict[str, float]:
+    """What was set apart from the bundle, to the decimals that a stored result keeps."""
+    given = (request.min_assessable_s, request.max_duration_s, request.fps)
+    return {name: round(value, 6) for name, value in zip(_SETTINGS, given, strict=True) if value is not None}
 
 
 def _versions() -> dict[str, str]:
@@ -200,12 +206,12 @@ def _present(path: Path, sha256: str, request: Request) -> Assessment | None:
         found = read_json(path)
     except (UsageError, SourceError, DeviceError):
         return None  # damaged: it is made anew
-    wanted = dict(request.settings)
+    wanted = _settings(request)
     is_same = (
         found.recording_sha256 == sha256
         and found.bundle == request.bundle.label
         and _are_same(found.characteristics, request.characteristics)
-        and all(found.settings.get(key) == value for key, value in wanted.items())
+        and all(found.settings.get(key) == wanted.get(key) for key in _SETTINGS)
         and found.settings.get("fidgety") == __version__
     )
     return found if is_same else None

@@ -78,8 +78,7 @@ def score(
     if len(recordings) > 1 and infant.corrected_age_weeks is not None:
         log("note: the same infant's age and characteristics are used for all recordings of this call")
     model = _with_limit(load_bundle(bundle_path), min_assessable_s)
-    settings = () if min_assessable_s is None else (("min_assessable_s", min_assessable_s),)
-    request = Request(model, infant, make_folder(out), is_forced, fps, seconds, threads, settings)
+    request = Request(model, infant, make_folder(out), is_forced, fps, seconds, threads, min_assessable_s)
     _print_results(recordings, request, is_json, csv)
 
 

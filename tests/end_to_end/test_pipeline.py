@@ -1,0 +1,152 @@
+"""The loop: bounded however long the recording, and the same result whichever way the infant lies or the data comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from fidgety.bundle import Bundle
+from fidgety.errors import SourceError
+from fidgety.records import Assessment, Characteristics, Frame, Pose
+from fidgety.runtime.pipeline import Job, assess_poses, assess_recording, estimate_poses
+from fidgety.runtime.posefile import open_poses
+from fidgety.runtime.source import SourceInfo, frame_from_rgb, open_source
+
+Scenes = Callable[[str], Path]
+INFANT = Characteristics(corrected_age_weeks=13.0)
+# Decoder 4 ahead, poses 64 ahead, and what each stage holds in its hands.
+MOST_IN_FLIGHT = 4 + 64 + 8
+
+
+class EndlessMat:
+    """A source of `n` pictures without an infant, that counts what it was asked for."""
+
+    def __init__(self, n: int, fault_at: int | None = None) -> None:
+        self.info = SourceInfo("mat", 25.0, None, is_live=False)
+        self.ended_early: str | None = None
+        self.n_given = 0
+        self._n, self._fault_at = n, fault_at
+
+    def frames(self) -> Iterator[Frame]:
+        frame = frame_from_rgb(np.full((64, 96, 3), 140, np.uint8))
+        for i in range(self._n):
+            if i == self._fault_at:
+                raise SourceError("the camera was unplugged")
+            self.n_given += 1
+            yield Frame(i, i / 25, frame.luma, frame.chroma_u, frame.chroma_v, frame.rgb_from_yuv)
+
+
+def score(path: Path, bundle: Bundle, poses_path: Path | None = None) -> Assessment:
+    with open_source(str(path)) as source:
+        return assess_recording(source, bundle, Job(path.name, INFANT, poses_path=poses_path))
+
+
+def window_probabilities(assessment: Assessment) -> list[float]:
+    return [score.fms_probability for score in assessment.timeline if score.fms_probability is not None]
+
+
+def test_assess_recording_never_reads_far_ahead(bundle: Bundle) -> None:
+    source = EndlessMat(400)
+    most = 0
+
+    def watch(pose: Pose) -> None:
+        nonlocal most
+        most = max(most, source.n_given - pose.frame_index)
+
+    result = assess_recording(source, bundle, Job("mat", INFANT), watch)  # type: ignore[arg-type]
+    assert source.n_given == 400
+    assert 0 < most <= MOST_IN_FLIGHT
+    assert result.frequency is None and result.risk is None
+
+
+def test_assess_recording_camera_that_fails_ends_with_its_error_and_no_thread(bundle: Bundle) -> None:
+    import threading
+
+    before = threading.active_count()
+    with pytest.raises(SourceError, match="unplugged"):
+        assess_recording(EndlessMat(400, fault_at=150), bundle, Job("mat", INFANT))  # type: ignore[arg-type]
+    assert threading.active_count() == before
+
+
+def test_assess_recording_watcher_that_raises_stops_the_threads(bundle: Bundle) -> None:
+    import threading
+
+    def watch(pose: Pose) -> None:
+        if pose.frame_index == 20:
+            raise KeyboardInterrupt
+
+    before = threading.active_count()
+    source = EndlessMat(100_000)
+    with pytest.raises(KeyboardInterrupt):
+        assess_recording(source, bundle, Job("mat", INFANT), watch)  # type: ignore[arg-type]
+    assert threading.active_count() == before
+    assert source.n_given <= 20 + 1 + MOST_IN_FLIGHT
+
+
+def test_estimate_poses_keeps_those_before_a_fault(bundle: Bundle, tmp_path: Path) -> None:
+    """A power cut or a pulled plug costs the poses to come, not those that were."""
+    path = tmp_path / "mat.poses"
+    with pytest.raises(SourceError):
+        estimate_poses(EndlessMat(400, fault_at=150), bundle, Job("mat", INFANT, poses_path=path))  # type: ignore[arg-type]
+    assert open_poses(path).n_poses >= 140
+
+
+def test_assess_poses_equals_assess_recording(bundle: Bundle, scenes: Scenes, tmp_path: Path) -> None:
+    lax = _lowered(bundle)
+    live = score(scenes("plain"), lax, tmp_path / "track.poses")
+    stored = assess_poses(open_poses(tmp_path / "track.poses"), lax, Job("track", INFANT))
+    assert live.frequency is not None and live.risk is not None and stored.risk is not None
+    assert stored.frequency == live.frequency
+    assert stored.risk.probability == pytest.approx(live.risk.probability, abs=1e-6)
+    assert window_probabilities(stored) == pytest.approx(window_probabilities(live), abs=1e-6)
+    assert [m.start_s for m in stored.most_certain_fms] == [m.start_s for m in live.most_certain_fms]
+
+
+@pytest.mark.parametrize("scene", ["upside-down", "sideways"])
+def test_assess_recording_does_not_care_which_way_round_the_infant_lies(
+    bundle: Bundle, scenes: Scenes, scene: str
+) -> None:
+    """The rolled picture is another picture of the same movement: the pose noise differs, the finding must not."""
+    lax = _lowered(bundle)
+    upright, turned = score(scenes("plain"), lax), score(scenes(scene), lax)
+    assert upright.frequency is not None and turned.frequency is not None
+    assert upright.risk is not None and turned.risk is not None
+    assert turned.frequency.value == upright.frequency.value
+    assert turned.risk.is_risk == upright.risk.is_risk
+    apart = np.abs(np.subtract(window_probabilities(turned), window_probabilities(upright)))
+    assert apart.max() < 0.25 and apart.mean() < 0.1
+
+
+def test_assess_recording_cut_off_file_is_judged_by_what_it_has(bundle: Bundle, scenes: Scenes, tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole.mkv", tmp_path / "cut.mkv"
+    _to_matroska(scenes("plain"), whole)
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    result = score(cut, bundle)
+    reasons = {reason.code: reason for reason in result.quality.reasons}
+    assert not reasons["ended-early"].is_blocking
+    assert "breaks off" in reasons["ended-early"].sentence
+    assert 3.0 < result.duration_s < 9.0
+    assert result.frequency is None
+
+
+def _lowered(bundle: Bundle) -> Bundle:
+    """The bundle with a duration rule that a test recording meets."""
+    from dataclasses import replace
+
+    quality = replace(bundle.manifest.quality, min_assessable_s=5.0)
+    return replace(bundle, manifest=replace(bundle.manifest, quality=quality))
+
+
+def _to_matroska(recording: Path, target: Path) -> None:
+    """The same pictures in a container that can be read as far as it goes."""
+    with av.open(str(recording)) as given, av.open(str(target), "w") as taken:
+        stream = given.streams.video[0]
+        copy = taken.add_stream_from_template(stream)
+        for packet in given.demux(stream):
+            if packet.dts is not None:
+                packet.stream = copy
+                taken.mux(packet)
