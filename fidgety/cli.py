@@ -6,6 +6,7 @@ Heavy imports wait inside the commands, so that `--help` answers at once.
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -13,7 +14,7 @@ import typer
 
 from fidgety.commands import bundle, phantom, train
 from fidgety.commands.options import BundlePath, load_bundle, log
-from fidgety.errors import FidgetyError, NotAssessable
+from fidgety.errors import FidgetyError, NotAssessable, Stopped
 
 if TYPE_CHECKING:
     from fidgety.batch import Outputs, Request
@@ -127,15 +128,21 @@ def pose(
 
 def main() -> NoReturn:
     """Entry point: run the command, turn our errors into one sentence and their exit code."""
+    for request in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(request, _stop)
     try:
         app(standalone_mode=True)
     except FidgetyError as error:
         log(f"fidgety: {error}")
         raise SystemExit(error.exit_code) from None
-    except KeyboardInterrupt:
-        log("fidgety: stopped; the recording is untouched and nothing half-done was kept")
-        raise SystemExit(130) from None
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     raise SystemExit(0)
+
+
+def _stop(*_: object) -> NoReturn:
+    raise Stopped("stopped; the recording is untouched and nothing half-done was kept")
 
 
 def _with_limit(bundle: Bundle, min_assessable_s: float | None) -> Bundle:

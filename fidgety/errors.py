@@ -6,7 +6,8 @@ FidgetyError
 ├── DeviceError      4  disk, camera or accelerator let us down
 ├── BundleError      5  the model bundle is missing, damaged or not ours to use
 │   └── FetchError   5  the pose network could not be fetched or is not the file that it should be
-└── NotAssessable    3  read and understood, but no score may be given; carries the quality reasons
+├── NotAssessable    3  read and understood, but no score may be given
+└── Stopped        130  Ctrl-C or a request to end
 
 A message says what is wrong, where, and what to do about it.
 """
@@ -20,6 +21,7 @@ __all__ = [
     "FidgetyError",
     "NotAssessable",
     "SourceError",
+    "Stopped",
     "UsageError",
 ]
 
@@ -46,6 +48,12 @@ class NotAssessable(FidgetyError):  # noqa: N818 - the field's word for the resu
     """The recording was read, but no score may be given."""
 
     exit_code = 3
+
+
+class Stopped(FidgetyError):  # noqa: N818 - not a fault
+    """Somebody pressed Ctrl-C, or the system asks the program to end."""
+
+    exit_code = 130
 
 
 class DeviceError(FidgetyError):

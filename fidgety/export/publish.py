@@ -65,7 +65,7 @@ QUALITY_LIMITS = QualityLimits(
     max_other_share=0.2,  # two infants >= .86; one 0
     max_camera_shift_share=0.4,  # by hand >= .92, A .96; on a stand 0, with a carer's hand in the picture 0, B .02
     min_bright_luma=50.0,  # a dark room 35 to 37; dim 73
-    min_sharpness=0.06,  # blur of 6 px on an infant of 300 px .040 to .044; soft focus .11, A .087
+    min_sharpness=0.22,  # blur of 6 px on an infant of 300 px .13 to .19; soft focus >= .26, good >= .33, A .42
     max_jitter_mm=6.5,  # B 11.4; A 3.6, good <= .93; a mean of 5 frames leaves 2.9 of 6.5 mm, FMs begin at 3
 )
 

@@ -135,7 +135,7 @@ _SCENES: dict[str, Callable[[Path], None]] = {
     "sideways": lambda path: _infant(path, roll_deg=90.0),
     "8-fps": lambda path: _infant(path, fps=8.0),
     "120-fps": lambda path: _infant(path, seconds=3.0, fps=120.0),
-    "lost-frames": lambda path: _infant(path, dropped_frames=set(range(20, 170, 15))),
+    "lost-frames": lambda path: _infant(path, fps=25.0, dropped_frames=set(range(20, 290, 15))),
     "turned": lambda path: _infant(path, seconds=2.0, rotation_deg=90),
     "uneven": _uneven,
     "one-frame": lambda path: _infant(path, seconds=1 / 15),
