@@ -26,6 +26,7 @@ __all__ = ["Source", "SourceInfo", "frame_from_rgb", "open_source"]
 
 # Above this rate frames are left out by whole strides: MAM reads 25 Hz, and 50 or 60 fps cost twice for nothing.
 WANTED_FPS = 25.0
+_HIGHEST_FPS = 480.0  # some containers state their clock (1000, 30000) as the frame rate: that is no statement
 
 _KR_KB = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
 _BT709_COLORSPACES = {1, 9, 10}  # AVCOL_SPC_BT709; BT.2020 is nearer to it than to BT.601
@@ -164,9 +165,10 @@ def open_source(address: str) -> Source:
         raise SourceError(f"{address} holds no picture track (sound only?): give the video that the camera recorded")
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
-    rate = stream.average_rate or stream.guessed_rate
+    rates = (float(rate or 0.0) for rate in (stream.average_rate, stream.guessed_rate))
+    rate = next((rate for rate in rates if 0.0 < rate <= _HIGHEST_FPS), 0.0)
     duration_s = None if is_camera or not container.duration else container.duration / av.time_base
-    info = SourceInfo(device.name if not is_rtsp else address, float(rate or 0.0), duration_s, is_camera)
+    info = SourceInfo(device.name if not is_rtsp else address, rate, duration_s, is_camera)
     return Source(container, info, None if is_camera else device)
 
 

@@ -361,3 +361,23 @@ def test_open_source_says_what_the_container_says(tmp_path: Path) -> None:
         assert source.info.fps == pytest.approx(30)
         assert source.info.duration_s == pytest.approx(1.0, abs=0.05)
         assert not source.info.is_live
+
+
+def test_open_source_clock_stated_as_frame_rate_is_not_believed(tmp_path: Path) -> None:
+    """A stream copied into Matroska without its rate: the container then says 30000 frames a second."""
+    whole, copied = tmp_path / "whole.mp4", tmp_path / "copied.mkv"
+    write_video(whole, (np.full((64, 64, 3), 8 * i, np.uint8) for i in range(20)), 25.0)
+    with av.open(str(whole)) as recording, av.open(str(copied), "w") as out:
+        stream = recording.streams.video[0]
+        copy = out.add_stream_from_template(stream)
+        for packet in recording.demux(stream):
+            if packet.dts is not None:
+                packet.stream = copy
+                out.mux(packet)
+    with av.open(str(copied)) as container:
+        stated = float(container.streams.video[0].average_rate or 0)
+    with open_source(str(copied)) as source:
+        times_s = [frame.time_s for frame in source.frames()]
+    assert stated > 480 or stated == 0
+    assert len(times_s) == 20
+    assert times_s[-1] == pytest.approx(19 / 25, abs=2e-3)
