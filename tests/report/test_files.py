@@ -4,6 +4,7 @@ import errno
 import os
 import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,15 @@ from fidgety.errors import DeviceError, UsageError
 from fidgety.report.files import write_text
 
 
-@pytest.fixture
+@contextmanager
 def small_disk() -> Iterator[None]:
-    """The kernel refuses to let any file grow past 4 kB."""
+    """The kernel refuses to let any file grow past 4 kB. Only while it holds: the test runner's log is a file too."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def _names(folder: Path) -> list[str]:
@@ -33,10 +36,10 @@ def test_write_text_replaces_the_file_whole(tmp_path: Path) -> None:
     assert _names(tmp_path) == ["a.html"]
 
 
-def test_write_text_that_fails_half_way_keeps_the_old_file(tmp_path: Path, small_disk: None) -> None:  # noqa: ARG001
+def test_write_text_that_fails_half_way_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.html"
     write_text(path, "old")
-    with pytest.raises(DeviceError, match=r"a\.html cannot be written"):
+    with small_disk(), pytest.raises(DeviceError, match=r"a\.html cannot be written"):
         write_text(path, "x" * 10_000)
     assert path.read_text() == "old"
     assert _names(tmp_path) == ["a.html"]

@@ -351,11 +351,20 @@ def test_score_demo_graphs_do_not_care_where_how_large_and_how_turned(demo_bundl
     assert a.fms_probability == pytest.approx(b.fms_probability, abs=1e-3)
 
 
-def test_score_demo_graphs_tell_movement_from_stillness(demo_bundle: Bundle, posture: FloatArray) -> None:
-    still, moving = Mam(demo_bundle).score([moving_window(posture, 0, 0.0), moving_window(posture, 0, 8.0)])
+def test_score_demo_graphs_see_fms_in_fms_and_none_in_stillness(demo_bundle: Bundle, posture: FloatArray) -> None:
+    """A bout of the phantom seen from straight above, against the same posture at rest."""
+    from fidgety.phantom.kinematics import h36m17, simulate_motion
+
+    motion = simulate_motion(71, "continual", 60.0)
+    bout = max(motion.bouts, key=lambda one: one.end_s - one.start_s)
+    start = min(max(0, round((bout.start_s + bout.end_s) / 2 * 25) - 120), len(motion) - 240)
+    seen = h36m17(motion)[start : start + 240] * np.float32(1000.0) * np.array([1, -1, -1], np.float32)
+    seen[..., 2] = 0.0
+    fidgeting = replace(moving_window(posture, 0, 0.0), joints_xyz=np.ascontiguousarray(seen))
+    still, moving = Mam(demo_bundle).score([moving_window(posture, 0, 0.0), fidgeting])
     assert still.fms_probability is not None and moving.fms_probability is not None
-    assert still.fms_probability < 0.5
-    assert abs(still.fms_probability - moving.fms_probability) > 0.01
+    assert still.fms_probability < 0.1
+    assert moving.fms_probability > 0.5
 
 
 def test_score_demo_graphs_batches_do_not_matter(demo_bundle: Bundle, posture: FloatArray) -> None:
