@@ -28,6 +28,8 @@ def test_wheel_holds_what_it_needs_and_no_test(wheel: Path) -> None:
     for needed in (
         "fidgety/py.typed",
         "fidgety/report/report.html",
+        "fidgety/report/report.css",
+        "fidgety/report/report.js",
         "fidgety/demo/sample.mp4",
         "fidgety/demo/mam_window.onnx",
         "fidgety/demo/mam.json",
