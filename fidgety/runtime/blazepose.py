@@ -79,6 +79,11 @@ class Landmarks:
     world_m: FloatArray  # (33, 3) float32, metres, axes of the picture
     presence: float
 
+    @property
+    def alignment_xy(self) -> FloatArray:
+        """(2, 2) image px: hip centre and end of the body, from which a crop is laid."""
+        return self.keypoints_xy[HIP_CENTRE : BODY_END + 1]
+
 
 def crop_picture(
     frame: Frame, image_from_crop: FloatArray, size_px: int, *, low: float, is_replicated: bool

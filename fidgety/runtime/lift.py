@@ -8,6 +8,8 @@ joint 10 (`head`) is the point between the ears, not the crown, since no crown i
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from fidgety.records import FloatArray, PoseTrack
@@ -16,6 +18,7 @@ from fidgety.skeleton import H36M_17, SKELETONS, Skeleton
 __all__ = ["lift_track", "lifting_matrix"]
 
 
+@lru_cache
 def lifting_matrix(skeleton: Skeleton) -> FloatArray:
     """(17, K) float32: H36M-17 joints as weighted means of the skeleton's keypoints."""
     midpoints = {
@@ -34,9 +37,8 @@ def lifting_matrix(skeleton: Skeleton) -> FloatArray:
 def lift_track(track: PoseTrack) -> FloatArray:
     """(T, 17, 3) float32 px; NaN where a keypoint that a joint needs is NaN; z = 0 where the track has no depth."""
     matrix = lifting_matrix(SKELETONS[track.skeleton])
-    needed = matrix != 0
-    xyz = np.concatenate([track.keypoints_xy, np.nan_to_num(track.depth_px)[..., None]], axis=-1)
-    joints: FloatArray = np.einsum("jk,tkc->tjc", matrix, np.nan_to_num(xyz)).astype(np.float32)
+    xyz = np.concatenate([track.keypoints_xy, track.depth_px[..., None]], axis=-1)
     is_unknown = np.isnan(track.keypoints_xy).any(axis=-1)  # (T, K)
-    joints[(is_unknown.astype(np.float32) @ needed.T.astype(np.float32)) > 0] = np.nan
+    joints: FloatArray = matrix @ np.nan_to_num(xyz)
+    joints[is_unknown.astype(np.float32) @ matrix.T > 0] = np.nan  # its weights are positive
     return joints

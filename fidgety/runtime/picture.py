@@ -1,6 +1,7 @@
 """What the pictures themselves say about a recording: light, sharpness, a camera that moves.
 
-Looks at one frame every half second, at the luma plane alone, so that it costs next to nothing beside the pose network.
+Looks at one frame every half second (for sharpness every second), at the luma plane alone, so that it costs next to
+nothing beside the pose network.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from fidgety.records import FloatArray, Frame, Pose, UInt8Array
 __all__ = ["PictureMonitor"]
 
 _EVERY_S = 0.5
+_SHARPNESS_EVERY = 2  # looks
 _THUMBNAIL_PX = 320  # width of the picture in which the background is followed
 _SHIFT = 0.004  # of the width: the background moved when it did so by more within half a second
 _FEATURES, _MIN_FEATURES = 15, 3  # corners in each quarter of the picture
@@ -37,11 +39,10 @@ class PictureMonitor:
             return
         self._next_s = frame.time_s + _EVERY_S
         scale = _THUMBNAIL_PX / frame.width_px
-        thumbnail: UInt8Array = np.asarray(
-            cv2.resize(frame.luma, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
-        )
+        thumbnail = _shrunk(frame.luma, scale)
         self._bright.append(float(np.percentile(thumbnail, 95)))
-        sharpness = None if pose.is_missing else _sharpness(frame, pose)
+        is_due = len(self._bright) % _SHARPNESS_EVERY == 1 and not pose.is_missing
+        sharpness = _sharpness(frame, pose) if is_due else None
         if sharpness is not None:
             self._sharpness.append(sharpness)
         if self._last is not None and self._last.shape == thumbnail.shape:
@@ -82,8 +83,17 @@ def _sharpness(frame: Frame, pose: Pose) -> float | None:
     if min(patch.shape) < 16:
         return None
     scale = min(1.0, _SHARPNESS_PX / max(patch.shape))
-    grey = cv2.resize(patch.astype(np.float32), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return _edges(grey, _FINE_PX) / max(_edges(grey, _COARSE_PX), 0.5)
+    grey = _shrunk(patch, scale).astype(np.float32)
+    half = cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    return _edges(grey, _FINE_PX) / max(_edges(half, _COARSE_PX / 2), 0.5)
+
+
+def _shrunk(grey: UInt8Array, scale: float) -> UInt8Array:
+    """(H, W) uint8 at `scale` <= 1: halved as often as it goes, which is quick, and the rest of the way by area."""
+    while scale <= 0.5:
+        grey = np.asarray(cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
+        scale *= 2
+    return np.asarray(cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _edges(grey: FloatArray, scale_px: float) -> float:

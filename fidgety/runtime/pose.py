@@ -1,16 +1,20 @@
 """Frame -> Pose: find the infant, keep hold of it, read its landmarks.
 
+    begin (a worker reads the frame in the crop held now) -> settle (follow with the crop) -> hand the pose on
+
 The detector looks at the whole picture only to start, after the track is lost, and now and then for other people. In
-between the crop follows the landmarks. Frames are read in pairs, side by side in one crop that comes from the pair
-before: that keeps two cores busy (docs/ARCHITECTURE.md has the figures) and yet is one track. Pairs are pairs on every
-machine, so that the result does not depend on it. Infants lie any way round, and a body found upside down is read
+between the crop follows the landmarks (crop.py). Two workers read while _LAG_FRAMES frames are in the works, so that
+none of them ever waits for the other; the crop of a frame comes from the frames that far before it and earlier ones, on
+every machine, so that the result does not depend on it. Infants lie any way round, and a body found upside down is read
 wrongly, so a start tries four rotations and keeps the one that the landmark network is surest of.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,18 +22,19 @@ from fidgety.bundle import Bundle
 from fidgety.records import FloatArray, Frame, Pose
 from fidgety.runtime import blazepose
 from fidgety.runtime.blazepose import Detection, Landmarks, Region
+from fidgety.runtime.crop import CropTracker
 from fidgety.runtime.session import OnnxSession
 from fidgety.skeleton import BLAZEPOSE_33
 
 __all__ = ["PoseEstimator"]
 
-_SIDE_BY_SIDE = 2  # frames that are read in one crop at the same time
-# Between neighbouring frames of a real infant the crop moves by .008 of its side and turns by .014 rad (median; 99 %:
-# .04 and .08), on the phantom by a tenth of that.
-_LEAP_SHARE, _LEAP_RAD = 0.15, 0.5
-_MOST_LEAPS = 8
+_N_WORKERS = 2
+_LAG_FRAMES = 3  # in the works: one more than there are workers
 _SEARCH_EVERY_S = 0.4  # while nobody is there
-_LOOK_AROUND_EVERY_S = 2.0  # for other people, while the infant is tracked
+_LOOK_AROUND_EVERY_S = 2.0  # while the infant is tracked: for other people, and whether it still lies the same way
+# An infant held upside down was read with a sureness of .60 to .75, turned the right way with .97; one held rightly
+# with .66 (legs before the face) or more, and then turned wrongly with at most .89.
+_DOUBTFUL, _PLAIN = 0.85, 0.93
 # Measured every 2 s: second infants .75 to .99 sure and .3 to .5 of the crop's side away; what the detector suspects
 # on a lone infant (limbs, patterns, drawn crosses) at most .70 sure, or at most .23 away.
 _SUSPECT_SCORE, _MOST_SUSPECTS = 0.3, 3
@@ -39,6 +44,32 @@ _LIMBS = BLAZEPOSE_33.indices(
     *(f"{side}_{joint}" for side in ("left", "right") for joint in ("elbow", "wrist", "knee", "ankle"))
 )
 _TRUNK = BLAZEPOSE_33.indices("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Reading:
+    """A frame whose landmarks are in the works; None = nobody was held when it came."""
+
+    frame: Frame
+    n_holds: int  # of the crop it is read in
+    landmarks: Future[Landmarks] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a look around has found."""
+
+    n_others: int
+    is_wrong_way_round: bool  # the infant was laid down another way, and is misread since
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Settled:
+    """A frame whose infant is found or not; None = no look around was due."""
+
+    frame: Frame
+    found: Landmarks | None
+    look: Future[_Look] | None
 
 
 class PoseEstimator:
@@ -53,41 +84,54 @@ class PoseEstimator:
             bundle.file(settings.detector),
             {"image": (1, 3, size, size)},
             {"boxes": (1, n_anchors, 12), "scores": (1, n_anchors, 1)},
-            n_threads,
+            max(1, n_threads // _N_WORKERS),
         )
-        per_frame = max(1, n_threads // _SIDE_BY_SIDE)
         crop = settings.crop_size_px
         self._landmarks = OnnxSession(
             bundle.file(settings.landmarks),
             {"crop": (1, 3, crop, crop)},
             {"landmarks": (1, 195), "presence": (1, 1), "heatmaps": (1, 39, 64, 64), "world": (1, 117)},
-            per_frame,
+            max(1, n_threads // _N_WORKERS),
         )
-        self._region: Region | None = None
-        self._n_leaps = 0  # readings in a row that lay too far from `_region` to be followed
+        self._workers = ThreadPoolExecutor(min(n_threads, _N_WORKERS), "landmarks")
+        self._crop = CropTracker(settings.crop_margin)
         self._next_search_s = 0.0
         self._next_look_s = 0.0
         self._n_looks = -1
 
     def poses(self, frames: Iterable[Frame]) -> Iterator[Pose]:
-        """One Pose a frame, in order; NaN where no infant was found."""
-        together: list[Frame] = []
-        with ThreadPoolExecutor(_SIDE_BY_SIDE, "landmarks") as workers:
+        """One Pose a frame, in order; NaN where no infant was found. Runs 2 x _LAG_FRAMES behind the frames."""
+        readings: deque[_Reading] = deque()
+        settled: deque[_Settled] = deque()
+        with self._workers:
             for frame in frames:
-                together.append(frame)
-                if len(together) == _SIDE_BY_SIDE or self._region is None:
-                    yield from self._read_together(together, workers)
-                    together = []
-            yield from self._read_together(together, workers)
+                if len(readings) == _LAG_FRAMES:
+                    settled.append(self._settle(readings.popleft()))
+                readings.append(self._begin(frame))
+                if len(settled) > _LAG_FRAMES:
+                    yield self._pose(settled.popleft())
+            settled.extend(self._settle(reading) for reading in readings)
+            yield from (self._pose(one) for one in settled)
 
-    def _read_together(self, frames: list[Frame], workers: Executor) -> Iterator[Pose]:
-        """Poses of frames that share the crop held now; with no crop, or where it fails, the infant is searched."""
-        region = self._region
-        readings = [None if region is None else workers.submit(self._read, frame, region) for frame in frames]
-        for frame, reading in zip(frames, readings, strict=True):
-            found = None if reading is None else reading.result()
-            is_held = found is not None and found.presence >= self._settings.presence_threshold
-            yield self._pose(frame, found if is_held else self._search_when_due(frame))
+    def _begin(self, frame: Frame) -> _Reading:
+        region = self._crop.region
+        landmarks = None if region is None else self._workers.submit(self.read, frame, region)
+        return _Reading(frame, self._crop.n_holds, landmarks)
+
+    def _settle(self, reading: _Reading) -> _Settled:
+        """The frame's landmarks, and from them the crop of the frames to come."""
+        frame, found = reading.frame, None
+        if reading.landmarks is not None and reading.n_holds == self._crop.n_holds:
+            found = reading.landmarks.result()
+        elif self._crop.region is not None:  # found by a frame before, after this one was begun
+            found = self.read(frame, self._crop.region)
+        if found is None or found.presence < self._settings.presence_threshold:
+            self._crop.let_go()
+            found = self._search_when_due(frame)
+        if found is None:
+            return _Settled(frame, None, None)
+        self._crop.follow(found.alignment_xy, frame.time_s)
+        return _Settled(frame, found, self._look_when_due(frame, found))
 
     def _search_when_due(self, frame: Frame) -> Landmarks | None:
         if frame.time_s < self._next_search_s:
@@ -97,89 +141,88 @@ class PoseEstimator:
             self._next_search_s = frame.time_s + _SEARCH_EVERY_S
         return found
 
-    def _pose(self, frame: Frame, found: Landmarks | None) -> Pose:
-        """The frame's pose, and from it the crop of the frames to come."""
-        if found is None:
-            self._region = None
-            return _missing_pose(frame)
-        crop = self._crop_around(found)
-        self._steer(crop)
-        n = blazepose.N_LANDMARKS
-        return Pose(
-            frame.frame_index,
-            frame.time_s,
-            found.keypoints_xy[:n],
-            found.scores[:n],
-            found.depth_px,
-            found.world_m,
-            found.presence,
-            self._count_others(frame, found, crop),
-        )
-
-    def _steer(self, crop: Region) -> None:
-        """Take the reading's own crop for the frames to come, unless it leaps as no infant does.
-
-        Legs drawn up to the face can turn a reading by 90 degrees from one frame to the next, and a crop that followed
-        it would keep it turned. When the leaps go on, the infant is searched anew.
-        """
-        if self._region is None or not _is_leap(self._region, crop):
-            self._region, self._n_leaps = crop, 0
-            return
-        self._n_leaps += 1
-        if self._n_leaps == _MOST_LEAPS:
-            self._region, self._n_leaps = None, 0
-
-    def _crop_around(self, found: Landmarks) -> Region:
-        hips, end = found.keypoints_xy[blazepose.HIP_CENTRE], found.keypoints_xy[blazepose.BODY_END]
-        return blazepose.region_from_alignment(hips, end, self._settings.crop_margin)
-
-    def _search(self, frame: Frame) -> Landmarks | None:
-        """Detect in four rotations of the picture, read in four rotations of the crop, keep the surest reading."""
-        detections = [
-            (detection, view)
-            for view in self._views(frame)
-            for detection in self._detect(frame, view, self._settings.detector_threshold)[:1]
-        ]
-        if not detections:
-            return None
-        detection, view = max(detections, key=lambda pair: pair[0].score)
-        region = self._region_of(detection, view)
-        readings = [self._read(frame, region.turned(turns)) for turns in range(4)]
-        # The first crop is rough; the reading's own alignment points give the crop that it will be judged on.
-        second = [
-            self._read(frame, self._crop_around(reading))
-            for reading in readings
-            if reading.presence >= self._settings.presence_threshold
-        ]
-        best = max(second, key=_sureness, default=None)
-        if best is None or best.presence < self._settings.presence_threshold:
-            return None
-        return best
-
-    def _count_others(self, frame: Frame, found: Landmarks, crop: Region) -> int | None:
-        """How many bodies lie apart from the infant in `crop`; None when it is not yet time to look.
-
-        The picture is turned by 90 degrees from one look to the next. What the detector faintly suspects counts when
-        the landmark network reads a whole body there, and not the infant again.
-        """
+    def _look_when_due(self, frame: Frame, found: Landmarks) -> Future[_Look] | None:
         if frame.time_s < self._next_look_s:
             return None
         self._next_look_s = frame.time_s + _LOOK_AROUND_EVERY_S
         self._n_looks += 1
         view = self._whole_picture(frame).turned(self._n_looks % 4)
+        return self._workers.submit(self._look_around, frame, found, view)
+
+    def _pose(self, settled: _Settled) -> Pose:
+        found, n_others = settled.found, None
+        if found is None:
+            return _missing_pose(settled.frame)
+        if settled.look is not None:
+            look = settled.look.result()
+            n_others = look.n_others
+            if look.is_wrong_way_round:
+                self._crop.let_go()
+        n = blazepose.N_LANDMARKS
+        return Pose(
+            settled.frame.frame_index,
+            settled.frame.time_s,
+            found.keypoints_xy[:n],
+            found.scores[:n],
+            found.depth_px,
+            found.world_m,
+            found.presence,
+            n_others,
+        )
+
+    def _search(self, frame: Frame) -> Landmarks | None:
+        """Detect in four rotations of the picture, read in four rotations of the crop, keep the surest reading."""
+        whole = self._whole_picture(frame)
+        views = [whole.turned(turns) for turns in range(4)]
+        threshold = self._settings.detector_threshold
+        bodies = self._workers.map(lambda view: self._detect(frame, view, threshold)[:1], views)
+        detections = [(body, view) for found, view in zip(bodies, views, strict=True) for body in found]
+        if not detections:
+            return None
+        detection, view = max(detections, key=lambda pair: pair[0].score)
+        region = self._region_of(detection, view)
+        first = self._workers.map(lambda turns: self.read(frame, region.turned(turns)), range(4))
+        # The first crop is rough; the reading's own alignment points give the crop that it will be judged on.
+        crops = [
+            self._crop.around(reading.alignment_xy)
+            for reading in first
+            if reading.presence >= self._settings.presence_threshold
+        ]
+        best = max(self._workers.map(lambda crop: self.read(frame, crop), crops), key=_sureness, default=None)
+        if best is None or best.presence < self._settings.presence_threshold:
+            return None
+        return best
+
+    def _look_around(self, frame: Frame, found: Landmarks, view: Region) -> _Look:
+        """Look at the whole picture of a frame in which the infant is held, turned as in `view`."""
+        crop = self._crop.around(found.alignment_xy)
+        return _Look(self._count_others(frame, found, crop, view), self._is_wrong_way_round(frame, found, crop))
+
+    def _is_wrong_way_round(self, frame: Frame, found: Landmarks, crop: Region) -> bool:
+        """True when the infant reads far better with the crop turned: it was picked up and laid down another way."""
+        sureness = _sureness(found)
+        if sureness >= _DOUBTFUL:
+            return False
+        return any(
+            _sureness(self.read(frame, crop.turned(turns))) > max(sureness + 0.15, _PLAIN) for turns in (1, 2, 3)
+        )
+
+    def _count_others(self, frame: Frame, found: Landmarks, crop: Region, view: Region) -> int:
+        """How many bodies lie apart from the infant in `crop`.
+
+        The picture is turned by 90 degrees from one look to the next. What the detector faintly suspects counts when
+        the landmark network reads a whole body there, and not the infant again.
+        """
         hips = found.keypoints_xy[blazepose.HIP_CENTRE]
         others: list[FloatArray] = []
         for body in self._detect(frame, view, _SUSPECT_SCORE)[:_MOST_SUSPECTS]:
-            rough = self._read(frame, self._region_of(body, view))
-            other = self._read(frame, self._crop_around(rough))
+            rough = self.read(frame, self._region_of(body, view))
+            other = self.read(frame, self._crop.around(rough.alignment_xy))
             place = other.keypoints_xy[blazepose.HIP_CENTRE]
             is_apart = all(np.hypot(*(place - known)) > _APART_SHARE * crop.side_px for known in (hips, *others))
             if is_apart and _sureness(other) >= _OTHER_SURENESS:
                 others.append(place)
         return len(others)
-
-    def _views(self, frame: Frame) -> list[Region]:
-        return [self._whole_picture(frame).turned(turns) for turns in range(4)]
 
     def _whole_picture(self, frame: Frame) -> Region:
         side = float(max(frame.width_px, frame.height_px))
@@ -198,7 +241,8 @@ class PoseEstimator:
         )
         return blazepose.region_from_alignment(points[0], points[1], self._settings.crop_margin)
 
-    def _read(self, frame: Frame, region: Region) -> Landmarks:
+    def read(self, frame: Frame, region: Region) -> Landmarks:
+        """The landmark network's word on one crop of a frame; touches nothing that is tracked."""
         size = self._settings.crop_size_px
         crop = blazepose.crop_picture(frame, region.image_from_crop(size), size, low=0.0, is_replicated=True)
         raw = self._landmarks.run(crop=crop)
@@ -210,13 +254,6 @@ class PoseEstimator:
 def _sureness(found: Landmarks) -> float:
     """Presence x mean visibility of limbs and trunk: high only when the body was read the right way round."""
     return found.presence * float(found.scores[_LIMBS + _TRUNK].mean())
-
-
-def _is_leap(before: Region, after: Region) -> bool:
-    """True when two crops of neighbouring frames lie further apart than a body moves in that time."""
-    apart_px = float(np.hypot(after.centre_x - before.centre_x, after.centre_y - before.centre_y))
-    turn_rad = abs((after.angle_rad - before.angle_rad + np.pi) % (2 * np.pi) - np.pi)
-    return apart_px > _LEAP_SHARE * before.side_px or turn_rad > _LEAP_RAD
 
 
 def _missing_pose(frame: Frame) -> Pose:

@@ -1,0 +1,94 @@
+"""The pose network on rendered recordings: limbs where they truly are, hold kept, hold found again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fidgety.bundle import Bundle
+from fidgety.phantom.truth import Truth, read_truth
+from fidgety.records import FloatArray, Frame, Pose
+from fidgety.runtime.pose import PoseEstimator
+from fidgety.runtime.source import open_source
+from fidgety.skeleton import BLAZEPOSE_33, H36M_17
+
+Scenes = Callable[[str], Path]
+LIMBS = tuple(f"{side}_{joint}" for side in ("left", "right") for joint in ("elbow", "wrist", "knee", "ankle"))
+NEAR = 0.08  # of the body's box (its diagonal)
+
+
+def frames_of(path: Path, n: int) -> list[Frame]:
+    with open_source(str(path)) as source:
+        return [frame for frame, _ in zip(source.frames(), range(n), strict=False)]
+
+
+def renumbered(frames: list[Frame], fps: float = 15.0) -> Iterator[Frame]:
+    """The frames as one recording, evenly timed."""
+    for i, frame in enumerate(frames):
+        yield Frame(i, i / fps, frame.luma, frame.chroma_u, frame.chroma_v, frame.rgb_from_yuv)
+
+
+def limb_errors(pose: Pose, truth: Truth, row: int) -> FloatArray:
+    """(8,) distance from the true place, in diagonals of the body's box."""
+    true = truth.joints_xy[row]
+    box_px = float(np.hypot(*np.ptp(true, axis=0)))
+    seen = pose.keypoints_xy[BLAZEPOSE_33.indices(*LIMBS)]
+    return np.asarray(np.linalg.norm(seen - true[H36M_17.indices(*LIMBS)], axis=1) / box_px, np.float32)
+
+
+@pytest.mark.parametrize("scene", ["plain", "turned", "uneven", "4k"])
+def test_poses_lie_on_the_limbs(bundle: Bundle, scenes: Scenes, scene: str) -> None:
+    frames = frames_of(scenes(scene), 24)
+    truth = read_truth(scenes(scene))
+    poses = list(PoseEstimator(bundle).poses(frames))
+    errors = np.stack([limb_errors(pose, truth, pose.frame_index) for pose in poses])
+    assert np.median(errors) < 0.5 * NEAR
+    assert (errors < NEAR).mean() > 0.95
+    assert all(pose.presence > 0.9 for pose in poses)
+
+
+def test_poses_one_picture_upside_down_does_not_turn_the_rest(bundle: Bundle, scenes: Scenes) -> None:
+    """A single reading that leaps, as legs before the face cause it, must not carry the crop away."""
+    upright, turned = frames_of(scenes("plain"), 40), frames_of(scenes("upside-down"), 21)
+    truth = read_truth(scenes("plain"))
+    poses = list(PoseEstimator(bundle).poses(renumbered([*upright[:20], turned[20], *upright[21:]])))
+    for row in [*range(20), *range(24, 40)]:
+        assert (limb_errors(poses[row], truth, row) < NEAR).mean() >= 0.75, row
+
+
+def test_poses_infant_turned_round_for_good_is_found_again_at_the_next_look(bundle: Bundle, scenes: Scenes) -> None:
+    """The network reads an upside-down infant too, wrongly and without a doubt of its presence."""
+    upright, turned = frames_of(scenes("plain"), 20), frames_of(scenes("upside-down"), 60)
+    truth = read_truth(scenes("upside-down"))
+    poses = list(PoseEstimator(bundle).poses(renumbered([*upright, *turned[20:]])))
+    for row in range(34, 60):  # the next look comes in frame 30
+        assert (limb_errors(poses[row], truth, row) < NEAR).mean() >= 0.75, row
+
+
+def test_poses_infant_that_is_taken_away_is_missing_and_found_when_it_is_back(bundle: Bundle, scenes: Scenes) -> None:
+    with_infant, without = frames_of(scenes("plain"), 40), frames_of(scenes("empty-mat"), 20)
+    poses = list(PoseEstimator(bundle).poses(renumbered([*with_infant[:15], *without, *with_infant[:40]])))
+    assert not any(pose.is_missing for pose in poses[:15])
+    assert all(pose.is_missing for pose in poses[17:35])
+    assert all(pose.presence == 0.0 for pose in poses if pose.is_missing)
+    assert not any(pose.is_missing for pose in poses[35 + 8 :])  # it is looked for every 0.4 s
+
+
+def test_poses_do_not_depend_on_threads(bundle: Bundle, scenes: Scenes) -> None:
+    frames = frames_of(scenes("plain"), 16)
+    one, four = (list(PoseEstimator(bundle, n).poses(frames)) for n in (1, 4))
+    for first, second in zip(one, four, strict=True):
+        assert np.abs(first.keypoints_xy - second.keypoints_xy).max() < 0.02
+
+
+@pytest.mark.parametrize(("scene", "most", "least"), [("plain", 0, 0), ("prone", 0, 0), ("two-infants", 1, 1)])
+def test_poses_count_other_people(bundle: Bundle, scenes: Scenes, scene: str, most: int, least: int) -> None:
+    frames = frames_of(scenes(scene), 100)
+    poses = PoseEstimator(bundle).poses(frames)
+    looks = [pose.n_others for pose in poses if pose.n_others is not None]
+    assert len(looks) == 4  # every 2 s in 6.7 s
+    assert max(looks) == most
+    assert np.median(looks) == least
