@@ -61,13 +61,19 @@ def draw_characteristics(rng: np.random.Generator) -> Characteristics:
     )
 
 
-def draw_confounders(rng: np.random.Generator) -> Confounders:
-    """Activity x .5-2 (log-normal); 15 % kick, 15 % cry, 15 % tremble; FMs amplitude x .6-1.6."""
+def draw_confounders(rng: np.random.Generator, heavy_share: float = 0.0) -> Confounders:
+    """Activity x .5-2 (log-normal); 15 % kick, 15 % cry, 15 % tremble; FMs amplitude x .6-1.6.
+
+    `heavy_share`: so many are restless: 60 % of those kick, 60 % cry, 60 % tremble, and all are 1 to 2 times as active.
+    """
+    is_heavy = bool(rng.uniform() < heavy_share)
+    share = 0.6 if is_heavy else 0.15
+    activity = float(np.clip(np.exp(0.35 * rng.standard_normal()), 0.5, 2.0))
     return Confounders(
-        activity=float(np.clip(np.exp(0.35 * rng.standard_normal()), 0.5, 2.0)),
-        kicks=bool(rng.uniform() < 0.15),
-        crying=bool(rng.uniform() < 0.15),
-        tremor=bool(rng.uniform() < 0.15),
+        activity=max(activity, 1.0 / activity) if is_heavy else activity,
+        kicks=bool(rng.uniform() < share),
+        crying=bool(rng.uniform() < share),
+        tremor=bool(rng.uniform() < share),
         fms_amplitude=float(np.exp(rng.uniform(np.log(0.6), np.log(1.6)))),
     )
 
@@ -87,12 +93,13 @@ def simulate_cohort(
     mix: Mapping[Category, float] = TRAINING_MIX,
     duration_s: tuple[float, float] = (90.0, 180.0),
     fps: float | None = None,
+    heavy_share: float = 0.0,
 ) -> Iterator[Infant]:
     """Infants of a cohort one by one; each is simulated when it is asked for.
 
     `mix`: shares of the categories (any scale). `duration_s`: range of the recordings' length, drawn evenly, in whole
-    seconds. `fps`: rate of all recordings; None draws 25 or 30. Raises ValueError for a mix without weight or an
-    empty range.
+    seconds. `fps`: rate of all recordings; None draws 25 or 30. `heavy_share`: of restless infants. Raises ValueError
+    for a mix without weight or an empty range.
     """
     if sum(mix.values()) <= 0.0 or min(mix.values()) < 0.0:
         raise ValueError(f"the mix of categories has no weight or a negative one: {dict(mix)}")
@@ -101,7 +108,7 @@ def simulate_cohort(
     categories = _draw_categories(np.random.default_rng([seed, 0]), n_infants, mix)
     ranks = _ranks_in_class(categories)
     return (
-        _simulate_infant(seed, i, rank, category, duration_s, fps)
+        _simulate_infant(seed, i, rank, category, duration_s, fps, heavy_share)
         for i, (rank, category) in enumerate(zip(ranks, categories, strict=True))
     )
 
@@ -113,11 +120,17 @@ def _ranks_in_class(categories: list[Category]) -> list[int]:
 
 
 def _simulate_infant(
-    seed: int, number: int, rank: int, category: Category, duration_s: tuple[float, float], fps: float | None
+    seed: int,
+    number: int,
+    rank: int,
+    category: Category,
+    duration_s: tuple[float, float],
+    fps: float | None,
+    heavy_share: float,
 ) -> Infant:
     """The infant of this number, with what is drawn for the `rank`-th pair; the movement is its own."""
     rng = np.random.default_rng([seed, 1, rank])
-    characteristics, confounders = draw_characteristics(rng), draw_confounders(rng)
+    characteristics, confounders = draw_characteristics(rng), draw_confounders(rng, heavy_share)
     lasts_s = float(np.round(rng.uniform(*duration_s)))
     drawn_fps = float(rng.choice([25.0, 30.0]))
     rate_hz = drawn_fps if fps is None else fps

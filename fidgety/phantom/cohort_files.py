@@ -72,7 +72,8 @@ def observe_coco17(infant: Infant, observer: Observer, rng: np.random.Generator)
     joints_xy, _ = observer.camera.project(h36m17(infant.motion))
     hip, thorax = H36M_17.indices("hip", "thorax")
     torso_px = float(np.median(np.linalg.norm(joints_xy[:, thorax] - joints_xy[:, hip], axis=-1)))
-    noise = observer.noise.sample(rng, len(xy), infant.fps)[..., :2] * observer.level + observer.offset[:, :2]
+    level = observer.level * observer.noise.level_at((joints_xy - np.median(joints_xy, axis=0)) / torso_px, infant.fps)
+    noise = observer.noise.sample(rng, len(xy), infant.fps)[..., :2] * level[..., None] + observer.offset[:, :2]
     error: NDArray[np.float64] = noise[:, H36M_17.indices(*(_STANDS_FOR.get(k, k) for k in COCO_17.keypoints))]
     seen = xy + torso_px * error
     return np.concatenate([seen, np.ones_like(seen[..., :1])], axis=-1).astype(np.float32)

@@ -2,8 +2,9 @@
 without rendering.
 
 A random camera projects the joints; a `PoseNoise`, measured on rendered videos that went through the pose network,
-puts its errors on them: coloured noise that joints share, slow bias, movement seen with the wrong gain, poor or no
-depth, outliers, short dropouts. What comes out looks like the runtime's 3D track and trains MAM.
+puts its errors on them: coloured noise that joints share and that grows with their movement, slow bias, movement seen
+with the wrong gain, poor or no depth, outliers, short dropouts. What comes out looks like the runtime's 3D track and
+trains MAM.
 """
 
 from __future__ import annotations
@@ -138,7 +139,8 @@ def observe_joints(
     middle[:, 2] *= observer.depth_scale
     gain = np.stack([observer.gain, observer.gain, observer.depth_gain], axis=-1)
     crosstalk = observer.noise.leak @ movement.reshape(len(seen), len(H36M_17), 3)
-    noise = observer.noise.sample(rng, len(seen), fps) * observer.level
+    level = observer.level * observer.noise.level_at(movement[..., :2] / torso_px, fps)
+    noise = observer.noise.sample(rng, len(seen), fps) * level[..., None]
     seen = middle + gain * movement + crosstalk + torso_px * (noise + observer.offset)
     _add_outliers(seen, observer.noise.outlier_size * torso_px, observer.outlier_rate_hz, fps, rng)
     _bridge_dropouts(seen, observer.dropout_rate_hz, fps, rng)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +13,14 @@ from fidgety.phantom.pose_noise import PoseNoise
 from fidgety.records import FloatArray
 from fidgety.training.samples import Subject, draw_clip, draw_instances
 
-__all__ = ["BagPair", "ClipPool", "Clips", "draw_bag_pair", "soft_targets"]
+__all__ = ["ALL_CLIPS", "CLEAR_CLIPS", "BagPair", "ClipPool", "Clips", "Strata", "draw_bag_pair", "soft_targets"]
 
 _STRIDE = 10  # frames between the clips that may be drawn
 # Clips are drawn evenly from these ranges of the FMs share, as far as they hold any: what is hard, the windows that
 # bouts fill by about a half, is drawn as often as what is easy. Above .5 is the class FMs.
-_STRATA = {0: ((0.5, 0.7), (0.7, 1.0)), 1: ((-1.0, 0.0), (-1.0, 0.0), (0.0, 0.3), (0.3, 0.5))}
+Strata = Mapping[int, tuple[tuple[float, float], ...]]
+ALL_CLIPS: Strata = {0: ((0.5, 0.7), (0.7, 1.0)), 1: ((-1.0, 0.0), (-1.0, 0.0), (0.0, 0.3), (0.3, 0.5))}
+CLEAR_CLIPS: Strata = {0: ((0.8, 1.0),), 1: ((-1.0, 0.0),)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +59,7 @@ def soft_targets(shares: FloatArray, width: float) -> FloatArray:
 class ClipPool:
     """All clips that a set of recordings offers; draws ones balanced by class, and within a class by FMs share."""
 
-    def __init__(self, subjects: Sequence[Subject]) -> None:
+    def __init__(self, subjects: Sequence[Subject], strata: Strata = ALL_CLIPS) -> None:
         """Raises UsageError where a class has no clip."""
         self._subjects = subjects
         rows = [
@@ -66,7 +68,7 @@ class ClipPool:
             for start, share in zip(subject.starts(_STRIDE), subject.shares(_STRIDE), strict=True)
         ]
         clips = np.array(rows, dtype=np.float64).reshape(-1, 3)
-        inside = {label: [(clips[:, 2] > a) & (clips[:, 2] <= b) for a, b in _STRATA[label]] for label in (0, 1)}
+        inside = {label: [(clips[:, 2] > a) & (clips[:, 2] <= b) for a, b in strata[label]] for label in (0, 1)}
         self._strata = {label: [clips[mask] for mask in masks if mask.any()] for label, masks in inside.items()}
         if not all(self._strata.values()):
             raise UsageError("training needs clips with and without FMs: simulate more infants, or longer recordings")

@@ -1,4 +1,4 @@
-"""Held-out infants -> temperature, Platt's line and thresholds, in the form that a bundle's manifest holds."""
+"""Infants of a calibration cohort -> temperature, Platt's line and thresholds, as a bundle's manifest holds them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fidgety.calibration.probability import fit_platt, fit_temperature, sigmoid
 from fidgety.training.evaluate import ScoredRecording, auc, probabilities_of
 from fidgety.training.networks.mam import Mam
 
-__all__ = ["Calibration", "calibrate", "correct_prior", "fused_margins"]
+__all__ = ["Calibration", "calibrate", "correct_prior", "fused_margins", "risk_figures"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,6 @@ class Calibration:
     fms_threshold: float
     risk_threshold: float
     fms_frequency_mae: float
-    risk_auc: float
-    risk_accuracy: float
     n_recordings: int
 
 
@@ -78,8 +76,7 @@ def calibrate(mam: Mam, scored: Sequence[ScoredRecording]) -> Calibration:
     margins = fused_margins(mam, scored, with_info=False)
     both = np.concatenate([margins, fused_margins(mam, scored, with_info=True)])
     slope, intercept = fit_platt(both, np.concatenate([is_risk, is_risk]))
-    risk = sigmoid(slope * margins + intercept)
-    risk_threshold = choose_risk_threshold(risk, is_risk)
+    risk_threshold = choose_risk_threshold(sigmoid(slope * margins + intercept), is_risk)
     return Calibration(
         clip_temperature=round(temperature, 4),
         risk_slope=round(slope, 4),
@@ -87,7 +84,16 @@ def calibrate(mam: Mam, scored: Sequence[ScoredRecording]) -> Calibration:
         fms_threshold=fms_threshold,
         risk_threshold=round(risk_threshold, 4),
         fms_frequency_mae=round(mae, 4),
-        risk_auc=round(auc(risk, is_risk), 4),
-        risk_accuracy=round(float(((risk >= risk_threshold) == is_risk).mean()), 4),
         n_recordings=len(scored),
     )
+
+
+def risk_figures(mam: Mam, scored: Sequence[ScoredRecording], calibration: Calibration) -> dict[str, float]:
+    """AUC and accuracy of the risk, without characteristics, on recordings that the calibration has not seen."""
+    is_risk = np.array([recording.subject.is_risk for recording in scored])
+    margins = fused_margins(mam, scored, with_info=False)
+    risk = sigmoid(calibration.risk_slope * margins + calibration.risk_intercept)
+    return {
+        "risk_auc": auc(risk, is_risk),
+        "risk_accuracy": float(((risk >= calibration.risk_threshold) == is_risk).mean()),
+    }

@@ -56,7 +56,7 @@ def write_log(
         "calibration": asdict(calibration),
     }
     _write_json(out_dir / "training_log.json", account)
-    chosen_by = f"nearest FMs frequency and Youden's risk threshold on {calibration.n_recordings} held-out phantoms"
+    chosen_by = f"nearest FMs frequency and Youden's risk threshold on {calibration.n_recordings} phantoms kept for it"
     _write_json(
         out_dir / "mam.json",
         {

@@ -34,12 +34,14 @@ class Subject:
 
     joints_m: (T, 17, 3) float32, H36M-17, world frame, 25 Hz. has_fms: (T,) bool, inside a bout.
     characteristics: (4,) float32: sex (1 = male), gestation weeks, birth weight g, corrected age weeks.
+    is_calm: nothing but FMs and ordinary movement: no crying, vigorous kicking or tremor.
     """
 
     joints_m: FloatArray
     has_fms: NDArray[np.bool_]
     category: Category
     characteristics: FloatArray
+    is_calm: bool = True
 
     @property
     def is_risk(self) -> bool:
@@ -69,32 +71,24 @@ def subject_of(motion: Motion, characteristics: FloatArray) -> Subject:
     has_fms = np.zeros(len(motion), dtype=bool)
     for bout in motion.bouts:
         has_fms |= (time_s >= bout.start_s) & (time_s < bout.end_s)
-    return Subject(h36m17(motion), has_fms, motion.category, characteristics)
+    told = motion.confounders
+    is_calm = not (told.crying or told.kicks or told.tremor)
+    return Subject(h36m17(motion), has_fms, motion.category, characteristics, is_calm)
 
 
 def simulate_subjects(
-    n_infants: int, duration_s: float, seed: int, *, crying_share: float | None = None, control_share: float = 0.1
+    n_infants: int, duration_s: float, seed: int, *, heavy_share: float = 0.0, control_share: float = 0.1
 ) -> list[Subject]:
     """A cohort of `n_infants`, each recorded for `duration_s`, and controls that move without FMs beside it.
 
-    `crying_share`: at least this share of the infants cry at times; default as the cohort draws it (15 %). Crying is
-    what is most easily taken for FMs, so training wants more of it. `control_share`: controls per infant (motionless,
-    breathing, slow posture, kicks, tremor, crying in turn); their category is `absent` and their characteristics are
-    drawn like everybody's. Everything follows from `seed`.
+    `heavy_share`: of restless infants, who kick, cry and tremble at once: what is most easily taken for FMs, or hides
+    them. `control_share`: controls per infant (motionless, breathing, slow posture, kicks, tremor, crying in turn);
+    their category is `absent` and their characteristics are drawn like everybody's. Everything follows from `seed`.
     """
-    n_crying = round((crying_share or 0.0) * n_infants)
-    n_drawn = n_infants if n_crying == 0 else max(n_infants, 10 * n_crying)
-    crying: list[Subject] = []
-    others: list[Subject] = []
-    for infant in simulate_cohort(n_drawn, seed, duration_s=(duration_s, duration_s), fps=FPS):
-        subject = subject_of(infant.motion, characteristics_row(infant.characteristics))
-        if n_crying and infant.confounders.crying:
-            crying.append(subject)
-        elif len(others) < n_infants - n_crying:
-            others.append(subject)
-        if len(crying) >= n_crying and len(crying) + len(others) >= n_infants:
-            break
-    return [*crying, *others][:n_infants] + _simulate_controls(round(n_infants * control_share), duration_s, seed)
+    span_s = (duration_s, duration_s)
+    infants = simulate_cohort(n_infants, seed, duration_s=span_s, fps=FPS, heavy_share=heavy_share)
+    subjects = [subject_of(infant.motion, characteristics_row(infant.characteristics)) for infant in infants]
+    return subjects + _simulate_controls(round(n_infants * control_share), duration_s, seed)
 
 
 def _simulate_controls(n_controls: int, duration_s: float, seed: int) -> list[Subject]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fidgety.phantom.cohort import TRAINING_MIX, Infant, simulate_cohort
+from fidgety.phantom.cohort import TRAINING_MIX, Infant, draw_confounders, simulate_cohort
 from fidgety.phantom.fidgety_movements import true_fms_frequency
 from fidgety.phantom.kinematics import h36m17
 from fidgety.skeleton import H36M_17
@@ -40,6 +40,15 @@ def _measure(infant: Infant) -> dict[str, float]:
         "corrected age": float(known.corrected_age_weeks or np.nan),
         "FMs frequency": true_fms_frequency(infant.motion.bouts, infant.duration_s),
     }
+
+
+def test_draw_confounders_restless_infants_have_them_more_often() -> None:
+    rng = np.random.default_rng(5)
+    usual, restless = ([draw_confounders(rng, share) for _ in range(400)] for share in (0.0, 1.0))
+    for name in ("kicks", "crying", "tremor"):
+        assert np.mean([getattr(one, name) for one in usual]) == pytest.approx(0.15, abs=0.06)
+        assert np.mean([getattr(one, name) for one in restless]) == pytest.approx(0.6, abs=0.08)
+    assert min(one.activity for one in restless) >= 1.0 > np.median([one.activity for one in usual]) - 0.1
 
 
 @pytest.fixture(scope="module")

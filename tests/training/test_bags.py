@@ -9,7 +9,7 @@ import pytest
 
 from fidgety.errors import UsageError
 from fidgety.phantom.pose_noise import assumed_pose_noise
-from fidgety.training.bags import ClipPool, draw_bag_pair, soft_targets
+from fidgety.training.bags import CLEAR_CLIPS, ClipPool, draw_bag_pair, soft_targets
 from fidgety.training.samples import Subject, simulate_subjects
 
 NOISE = assumed_pose_noise()
@@ -33,6 +33,12 @@ def test_clip_pool_draws_balanced_clips_with_true_labels(subjects: list[Subject]
     assert clips.windows.shape == (12, 240, 17, 3)
     assert clips.labels.tolist().count(0) == clips.labels.tolist().count(1) == 6
     assert ((clips.shares > 0.5) == (clips.labels == 0)).all()
+
+
+def test_clip_pool_of_clear_clips_leaves_out_the_doubtful_ones(subjects: list[Subject]) -> None:
+    clips = ClipPool(subjects, CLEAR_CLIPS).draw(np.random.default_rng(0), 12, NOISE)
+    assert ((clips.shares == 0.0) == (clips.labels == 1)).all()
+    assert (clips.shares[clips.labels == 0] > 0.8).all()
 
 
 def test_clip_pool_without_fms_is_refused(subjects: list[Subject]) -> None:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from fidgety.errors import UsageError
-from fidgety.phantom.cohort import simulate_cohort
 from fidgety.phantom.kinematics import simulate_motion, true_fms_frequency
 from fidgety.phantom.pose_noise import assumed_pose_noise
 from fidgety.records import Characteristics
@@ -88,10 +87,10 @@ def test_draw_instances_are_the_recordings_windows_in_order() -> None:
     assert more.shape[0] == 7
 
 
-def test_simulate_subjects_with_a_share_of_crying_infants_keeps_their_number() -> None:
-    subjects = simulate_subjects(5, 12.0, seed=9, crying_share=0.4, control_share=0.0)
-    assert len(subjects) == 5
-    plain = simulate_subjects(20, 12.0, seed=9, control_share=0.0)
-    crying = [i.confounders.crying for i in simulate_cohort(20, 9, duration_s=(12.0, 12.0), fps=25.0)]
-    first = plain[crying.index(True)]
-    assert np.array_equal(subjects[0].joints_m, first.joints_m)
+def test_simulate_subjects_restless_ones_are_told_from_calm_ones() -> None:
+    calm_share = {
+        share: np.mean([s.is_calm for s in simulate_subjects(40, 10.0, seed=9, heavy_share=share, control_share=0.0)])
+        for share in (0.0, 1.0)
+    }
+    assert calm_share[0.0] > 0.4  # .85 cubed are expected
+    assert calm_share[1.0] < 0.25  # .4 cubed
