@@ -79,7 +79,7 @@ class TrackSettings:
     """How poses become a fixed-rate track."""
 
     fps: float
-    smoothing_frames: int  # moving average
+    smoothing_weights: tuple[float, ...]  # of the rows around each row: odd in number, symmetric, sum 1
     max_bridge_ms: float  # the longest gap that may be interpolated
 
 

@@ -7,8 +7,12 @@ foreign pose tracks hold, `H36M_17` what MAM reads. Left and right are the infan
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
-__all__ = ["BLAZEPOSE_33", "COCO_17", "H36M_17", "SKELETONS", "Skeleton"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["BLAZEPOSE_33", "COCO_17", "H36M_17", "SKELETONS", "Skeleton", "joints_matrix"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,3 +174,19 @@ H36M_17 = Skeleton(
     ),
 )
 SKELETONS: dict[str, Skeleton] = {s.name: s for s in (COCO_17, BLAZEPOSE_33, H36M_17)}
+
+
+@lru_cache
+def joints_matrix(skeleton: Skeleton) -> NDArray[np.float32]:
+    """(17, K) float32: the joints of H36M-17 as weighted means of the skeleton's keypoints."""
+    midpoints = {
+        "hip": ("left_hip", "right_hip"),
+        "thorax": ("left_shoulder", "right_shoulder"),
+        "spine": ("left_hip", "right_hip", "left_shoulder", "right_shoulder"),
+        "head": ("left_ear", "right_ear"),
+    }
+    matrix = np.zeros((len(H36M_17), len(skeleton)), np.float32)
+    for row, joint in enumerate(H36M_17.keypoints):
+        sources = midpoints.get(joint, (joint,))
+        matrix[row, skeleton.indices(*sources)] = 1.0 / len(sources)
+    return matrix

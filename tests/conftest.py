@@ -74,7 +74,7 @@ def manifest() -> Manifest:
         pose=PoseSettings(
             "blazepose", "full", "blazepose33", "pose_detector.onnx", "pose_landmarks.onnx", 224, 256, 0.5, 0.5, 1.25
         ),
-        track=TrackSettings(fps=25.0, smoothing_frames=5, max_bridge_ms=200.0),
+        track=TrackSettings(fps=25.0, smoothing_weights=(0.2,) * 5, max_bridge_ms=200.0),
         lifter=LifterSettings("blazepose-depth"),
         mam=MamSettings("mam_window.onnx", "mam_bag.onnx", "mam_info.onnx", 240, 150, 20, 0.1, 200.0),
         label_scheme=LabelScheme("mam-2023", ("continual", "intermittent"), ("sporadic", "absent")),

@@ -115,3 +115,35 @@ def noise(
     log(f"rendering and reading {n_recordings} recordings; minutes each")
     run_study(Study(n_recordings, seconds), load_bundle(bundle_path), folder).save(out)
     print(f"pose noise written to {out}")
+
+
+class PlanName(str, Enum):
+    """How much the fidelity bench measures."""
+
+    quick = "quick"
+    full = "full"
+
+
+@app.command()
+def fidelity(
+    out: Annotated[Path, typer.Argument(help="Folder for fidelity.csv, fidelity.md and fidelity.html.")],
+    plan: Annotated[PlanName, typer.Option(help="quick: the targets' camera, minutes; full: all, hours.")] = (
+        PlanName.quick
+    ),
+    folder: Annotated[
+        Path, typer.Option(help="Folder for the rendered recordings; those that are there are used again.")
+    ] = Path("fidelity-recordings"),
+    bundle_path: BundlePath = None,
+) -> None:
+    """Measure what the chain does to known movements: gain, phase, noise floor, spurious lines, cross-talk."""
+    from fidgety.phantom.fidelity import describe_chain, run_plan
+    from fidgety.phantom.fidelity_plan import FULL_PLAN, QUICK_PLAN
+    from fidgety.phantom.fidelity_report import About, write_fidelity
+
+    bundle = load_bundle(bundle_path)
+    out.mkdir(parents=True, exist_ok=True)
+    chosen = QUICK_PLAN if plan is PlanName.quick else FULL_PLAN
+    rows = run_plan(chosen, bundle, folder, log)
+    about = About(chosen.name, bundle.label, bundle.manifest.provenance.banner, describe_chain(bundle))
+    write_fidelity(out, rows, about)
+    print(f"{len(rows)} figures of the bundle {bundle.label} written to {out}")

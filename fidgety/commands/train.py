@@ -1,4 +1,4 @@
-"""`fidgety train`: MAM on a phantom cohort."""
+"""`fidgety train` and `fidgety train-lifter`: MAM and the lifter on phantom cohorts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from fidgety.errors import UsageError
 
-__all__ = ["train"]
+__all__ = ["train", "train_lifter"]
 
 
 def train(
@@ -23,3 +23,16 @@ def train(
         raise UsageError(f"training needs {error.name}: pip install 'fidgety[train,export]'") from error
     train_demo(out, seed)
     print(f"weights, graphs and log written to {out}")
+
+
+def train_lifter(
+    out: Annotated[Path, typer.Argument(help="Folder for weights, streaming graph and log.")],
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+) -> None:
+    """Train the lifter (2D keypoints to 3D joints) on simulated infants and export it."""
+    try:
+        from fidgety.training.lifting.fit import train_lifter as train_and_export
+    except ModuleNotFoundError as error:
+        raise UsageError(f"training needs {error.name}: pip install 'fidgety[train,export]'") from error
+    train_and_export(out, seed)
+    print(f"weights, graph and log written to {out}")

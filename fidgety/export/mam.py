@@ -15,20 +15,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
 from fidgety.errors import BundleError
+from fidgety.export.graph_writer import GraphWriter
 from fidgety.skeleton import H36M_17
 
 __all__ = ["BAG_GRAPH", "INFO_GRAPH", "WINDOW_GRAPH", "export_mam", "read_weights"]
 
 WINDOW_GRAPH, BAG_GRAPH, INFO_GRAPH = "mam_window.onnx", "mam_bag.onnx", "mam_info.onnx"
-OPSET, IR_VERSION = 17, 8  # what ONNX Runtime 1.20 and TensorRT 10.3 both take whole
 _FRAMES, _JOINTS, _D, _HEADS, _KERNEL = 240, len(H36M_17), 64, 4, 10
 _MOVEMENT_GAIN = 10.0
 _ENCODED = _FRAMES - 2 * (_KERNEL - 1)
@@ -39,50 +37,7 @@ Array = NDArray[np.float32]
 Weights = Mapping[str, Array]
 
 
-class _Graph:
-    """Nodes and constants of one graph, named in the order in which they are written."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: dict[str, onnx.TensorProto] = {}
-
-    def constant(self, name: str, values: Any, dtype: type = np.float32) -> str:
-        if name not in self.constants:
-            array: NDArray[Any] = np.asarray(values, dtype=dtype)
-            self.constants[name] = numpy_helper.from_array(array.copy(order="C"), name)
-        return name
-
-    def node(self, kind: str, *inputs: str, output: str | None = None, n_outputs: int = 1, **attributes: Any) -> str:
-        """Write a node; gives the name of its first output."""
-        name = output or f"{kind.lower()}_{len(self.nodes):03d}"
-        outputs = [name] + [f"{name}_{i}" for i in range(1, n_outputs)]
-        self.nodes.append(helper.make_node(kind, list(inputs), outputs, name=name, **attributes))
-        return name
-
-    def reshape(self, value: str, *shape: int) -> str:
-        return self.node(
-            "Reshape", value, self.constant("shape_" + "_".join(map(str, shape)).replace("-", "m"), shape, np.int64)
-        )
-
-    def linear(self, value: str, name: str, weight: Array, bias: Array, output: str | None = None) -> str:
-        """(rows, in) @ weight.T + bias; the weight in torch's layout."""
-        constants = [self.constant(f"{name}_weight", weight.T), self.constant(f"{name}_bias", bias)]
-        return self.node("Gemm", value, *constants, output=output)
-
-    def model(
-        self, name: str, inputs: dict[str, tuple[Any, ...]], outputs: dict[str, tuple[Any, ...]]
-    ) -> onnx.ModelProto:
-        def infos(shapes: dict[str, tuple[Any, ...]]) -> list[onnx.ValueInfoProto]:
-            return [helper.make_tensor_value_info(n, TensorProto.FLOAT, list(shape)) for n, shape in shapes.items()]
-
-        body = helper.make_graph(self.nodes, name, infos(inputs), infos(outputs), list(self.constants.values()))
-        model = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="fidgety")
-        model.ir_version = IR_VERSION
-        onnx.checker.check_model(model, full_check=True)
-        return model
-
-
-def _median_over_frames(graph: _Graph, value: str, width: int) -> str:
+def _median_over_frames(graph: GraphWriter, value: str, width: int) -> str:
     """(B, 240, width) -> (B, width), lower median."""
     n_largest = _FRAMES // 2 + 1
     k = graph.constant("median_k", [n_largest], np.int64)
@@ -92,18 +47,18 @@ def _median_over_frames(graph: _Graph, value: str, width: int) -> str:
     return graph.reshape(last, -1, width)
 
 
-def _squared_norm(graph: _Graph, value: str) -> str:
+def _squared_norm(graph: GraphWriter, value: str) -> str:
     return graph.node(
         "ReduceSum", graph.node("Mul", value, value), graph.constant("last_axis", [-1], np.int64), keepdims=1
     )
 
 
-def _unit(graph: _Graph, value: str) -> str:
+def _unit(graph: GraphWriter, value: str) -> str:
     length = graph.node("Sqrt", graph.node("Add", _squared_norm(graph, value), graph.constant("tiny", 1e-6)))
     return graph.node("Div", value, length)
 
 
-def _cross(graph: _Graph, a: str, b: str) -> str:
+def _cross(graph: GraphWriter, a: str, b: str) -> str:
     """Cross product of (B, 3) and (B, 3)."""
     turn = [graph.constant("yzx", [1, 2, 0], np.int64), graph.constant("zxy", [2, 0, 1], np.int64)]
     parts = [[graph.node("Gather", v, t, axis=1) for t in turn] for v in (a, b)]
@@ -112,7 +67,7 @@ def _cross(graph: _Graph, a: str, b: str) -> str:
     return graph.node("Sub", plus, minus)
 
 
-def _normalise(graph: _Graph, windows: str) -> str:
+def _normalise(graph: GraphWriter, windows: str) -> str:
     """(B, 240, 17, 3) raw -> (B x 240, 51) normalised (training/networks/normalise.py)."""
     root = graph.node("Gather", windows, graph.constant("hip", [_HIP], np.int64), axis=2)
     seen = graph.node("Sub", windows, root)
@@ -163,12 +118,12 @@ def _temporal_kernel(weights: Weights) -> tuple[Array, Array]:
     return composed.astype(np.float32), (bias + weight.sum(axis=2) @ bias).astype(np.float32)
 
 
-def _linear(graph: _Graph, rows: str, source: str, weights: Weights, output: str | None = None) -> str:
+def _linear(graph: GraphWriter, rows: str, source: str, weights: Weights, output: str | None = None) -> str:
     """A linear layer of the network, by its name."""
     return graph.linear(rows, source, weights[f"{source}.weight"], weights[f"{source}.bias"], output=output)
 
 
-def _attend(graph: _Graph, tokens: str, source: str, weights: Weights, length: int) -> str:
+def _attend(graph: GraphWriter, tokens: str, source: str, weights: Weights, length: int) -> str:
     """Multi-head self-attention within groups of `length` rows, (N x length, 64)."""
     qkv, bias = weights[f"{source}.qkv.weight"].copy(), weights[f"{source}.qkv.bias"].copy()
     qkv[:_D] *= (_D // _HEADS) ** -0.5
@@ -183,12 +138,12 @@ def _attend(graph: _Graph, tokens: str, source: str, weights: Weights, length: i
     return _linear(graph, graph.reshape(mixed, -1, _D), f"{source}.projection", weights)
 
 
-def _normalise_layer(graph: _Graph, value: str, source: str, weights: Weights) -> str:
+def _normalise_layer(graph: GraphWriter, value: str, source: str, weights: Weights) -> str:
     scale, bias = (graph.constant(f"{source}.{part}", weights[f"{source}.{part}"]) for part in ("weight", "bias"))
     return graph.node("LayerNormalization", value, scale, bias, axis=-1, epsilon=1e-5)
 
 
-def _encode(graph: _Graph, tokens: str, weights: Weights, length: int) -> str:
+def _encode(graph: GraphWriter, tokens: str, weights: Weights, length: int) -> str:
     """The Transformer encoder on groups of `length` rows, (N x length, 64)."""
     for layer in range(2):
         source = f"clip.encoder.layers.{layer}"
@@ -201,7 +156,7 @@ def _encode(graph: _Graph, tokens: str, weights: Weights, length: int) -> str:
 
 
 def _pool(
-    graph: _Graph, items: str, source: str, weights: Weights, shape: tuple[int, int], output: str | None = None
+    graph: GraphWriter, items: str, source: str, weights: Weights, shape: tuple[int, int], output: str | None = None
 ) -> str:
     """Additive attention over groups of L rows, (N x L, width) -> (N, width); `shape` is (L, width)."""
     scores = graph.reshape(_pool_scores(graph, items, source, weights), -1, shape[0], 1)
@@ -210,7 +165,7 @@ def _pool(
     return graph.node("ReduceSum", weighted, graph.constant("item_axis", [1], np.int64), keepdims=0, output=output)
 
 
-def _pool_scores(graph: _Graph, items: str, source: str, weights: Weights) -> str:
+def _pool_scores(graph: GraphWriter, items: str, source: str, weights: Weights) -> str:
     """Scores (rows, 1) of (rows, width)."""
     value = items
     for layer in (0, 2, 4):
@@ -227,7 +182,7 @@ def _sinusoids() -> Array:
 
 
 def _window_graph(weights: Weights) -> onnx.ModelProto:
-    graph = _Graph()
+    graph = GraphWriter()
     joints = _normalise(graph, "windows")
     features = graph.node("Relu", graph.linear(joints, "pairs", *_pair_matrix(weights)))
     features = graph.reshape(features, -1, _FRAMES, _JOINTS, _D)
@@ -247,7 +202,7 @@ def _window_graph(weights: Weights) -> onnx.ModelProto:
 
 
 def _bag_graph(weights: Weights) -> onnx.ModelProto:
-    graph = _Graph()
+    graph = GraphWriter()
     scores = _pool_scores(graph, graph.reshape("class_probabilities", -1, 2), "bag.pool", weights)
     missing = graph.node("Sub", graph.constant("one", 1.0), "mask")
     penalty = graph.node("Mul", missing, graph.constant("out_of_bag", 1e4))
@@ -260,7 +215,7 @@ def _bag_graph(weights: Weights) -> onnx.ModelProto:
 
 
 def _info_graph(weights: Weights) -> onnx.ModelProto:
-    graph = _Graph()
+    graph = GraphWriter()
     centred = graph.node("Sub", "characteristics", graph.constant("mean", weights["info.mean"]))
     scaled = graph.node("Div", centred, graph.constant("sd", weights["info.sd"]))
     hidden = graph.node("Relu", _linear(graph, scaled, "info.hidden", weights))

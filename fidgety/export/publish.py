@@ -39,6 +39,7 @@ from fidgety.export.pose import PoseNetworks, export_pose_networks
 from fidgety.records import UInt8Array
 from fidgety.runtime.blazepose import Region, crop_picture
 from fidgety.runtime.source import open_source
+from fidgety.runtime.track import BAND_WEIGHTS
 
 __all__ = ["DEMO_BANNER", "build_bundle", "demo_file", "is_current"]
 
@@ -66,7 +67,7 @@ QUALITY_LIMITS = QualityLimits(
     max_camera_shift_share=0.4,  # by hand >= .92, A .96; on a stand 0, with a carer's hand in the picture 0, B .02
     min_bright_luma=50.0,  # a dark room 35 to 37; dim 73
     min_sharpness=0.22,  # blur of 6 px on an infant of 300 px .13 to .19; soft focus >= .26, good >= .33, A .42
-    max_jitter_mm=6.5,  # B 11.4; A 3.6, good <= .93; a mean of 5 frames leaves 2.9 of 6.5 mm, FMs begin at 3
+    max_jitter_mm=5.0,  # B 11.4; A 3.6, good <= .93; the track's filter leaves 3.0 of 5 mm, FMs begin at 3
 )
 
 
@@ -138,7 +139,7 @@ def _manifest(training: dict[str, Any], variant: Variant, provenance: Provenance
                 presence_threshold=0.5,
                 crop_margin=1.25,
             ),
-            track=TrackSettings(fps=25.0, smoothing_frames=5, max_bridge_ms=200.0),
+            track=TrackSettings(fps=25.0, smoothing_weights=BAND_WEIGHTS, max_bridge_ms=200.0),
             lifter=LifterSettings(kind="blazepose-depth"),
             mam=MamSettings(*MAM_GRAPHS, 240, 150, 20, max_missing_share=0.1, max_gap_ms=200.0),
             label_scheme=LabelScheme("mam-2023", ("continual", "intermittent"), ("sporadic", "absent")),

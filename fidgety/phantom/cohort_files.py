@@ -8,16 +8,14 @@ import csv
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fidgety.errors import DeviceError
 from fidgety.phantom.cohort import Infant, simulate_cohort
 from fidgety.phantom.fidgety_movements import true_fms_frequency
 from fidgety.phantom.kinematics import coco17, h36m17
-from fidgety.phantom.observe import Observer, draw_observer
+from fidgety.phantom.observe import Observer, draw_observer, observe_keypoints
 from fidgety.phantom.pose_noise import PoseNoise
 from fidgety.records import FloatArray
-from fidgety.skeleton import COCO_17, H36M_17
 
 __all__ = ["COLUMNS", "NOISE_FILE", "observe_coco17", "write_cohort"]
 
@@ -39,8 +37,6 @@ COLUMNS = (
     "crying",
     "tremor",
 )
-# Eyes err as the nose does, ears as the head.
-_STANDS_FOR = {"left_eye": "nose", "right_eye": "nose", "left_ear": "head", "right_ear": "head"}
 
 
 def write_cohort(folder: Path, n_infants: int, seed: int) -> int:
@@ -67,16 +63,10 @@ def write_cohort(folder: Path, n_infants: int, seed: int) -> int:
 
 
 def observe_coco17(infant: Infant, observer: Observer, rng: np.random.Generator) -> FloatArray:
-    """(T, 17, 3) float32: x, y in px as the observer's camera sees them, with its noise, and confidence 1."""
-    xy, _ = observer.camera.project(coco17(infant.motion))
-    joints_xy, _ = observer.camera.project(h36m17(infant.motion))
-    hip, thorax = H36M_17.indices("hip", "thorax")
-    torso_px = float(np.median(np.linalg.norm(joints_xy[:, thorax] - joints_xy[:, hip], axis=-1)))
-    level = observer.level * observer.noise.level_at((joints_xy - np.median(joints_xy, axis=0)) / torso_px, infant.fps)
-    noise = observer.noise.sample(rng, len(xy), infant.fps)[..., :2] * level[..., None] + observer.offset[:, :2]
-    error: NDArray[np.float64] = noise[:, H36M_17.indices(*(_STANDS_FOR.get(k, k) for k in COCO_17.keypoints))]
-    seen = xy + torso_px * error
-    return np.concatenate([seen, np.ones_like(seen[..., :1])], axis=-1).astype(np.float32)
+    """(T, 17, 3) float32: x, y in px as the observer's camera and pose network see them, and confidence 1."""
+    motion = infant.motion
+    seen = observe_keypoints(coco17(motion), h36m17(motion), observer, rng, fps=infant.fps, weights=(1.0,))
+    return np.concatenate([seen, np.ones_like(seen[..., :1])], axis=-1)
 
 
 def _row(infant: Infant) -> list[object]:

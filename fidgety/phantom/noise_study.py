@@ -82,7 +82,7 @@ def _pair(seed: int, duration_s: float, bundle: Bundle, folder: Path) -> tuple[F
         render_recording(path, motion, camera, draw_appearance(seed))
     with open_source(str(path)) as source:
         poses = list(PoseEstimator(bundle).poses(source.frames()))
-    observed = _track(poses, TrackSettings(FPS, 1, bundle.manifest.track.max_bridge_ms))
+    observed = _track(poses, TrackSettings(FPS, (1.0,), bundle.manifest.track.max_bridge_ms))
     truth = project_joints(read_truth(path).joints_m, read_camera(path))[: len(observed)]
     if len(observed) != len(truth) or np.isnan(observed).any(axis=(1, 2)).mean() > 1 - _MIN_OBSERVED:
         return None

@@ -9,6 +9,7 @@ trains MAM.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,11 +18,15 @@ from numpy.typing import NDArray
 from fidgety.phantom.camera import Camera
 from fidgety.phantom.pose_noise import PoseNoise
 from fidgety.records import FloatArray
-from fidgety.skeleton import H36M_17
+from fidgety.runtime.track import BAND_WEIGHTS, smooth_rows
+from fidgety.skeleton import COCO_17, H36M_17
 
-__all__ = ["Observer", "draw_observer", "mirror_joints", "observe_joints", "project_joints"]
+__all__ = ["Observer", "draw_observer", "mirror_joints", "observe_joints", "observe_keypoints", "project_joints"]
 
 _HIP, _THORAX = H36M_17.indices("hip", "thorax")
+# Eyes err as the nose does, ears as the head.
+_STANDS_FOR = {"left_eye": "nose", "right_eye": "nose", "left_ear": "head", "right_ear": "head"}
+_ERRS_AS = H36M_17.indices(*(_STANDS_FOR.get(keypoint, keypoint) for keypoint in COCO_17.keypoints))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,24 +116,21 @@ def _add_outliers(
     n_frames, n_joints = joints.shape[:2]
     for _ in range(rng.poisson(rate_hz * n_joints * n_frames / fps)):
         start, joint = int(rng.integers(n_frames)), int(rng.integers(n_joints))
-        joints[start : start + int(rng.integers(1, 5)), joint] += rng.normal(0.0, size_px, 3)
-
-
-def _moving_average(joints: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """Centred moving average over frames; shorter at the two ends."""
-    padded = np.concatenate([np.zeros_like(joints[:1]), joints.cumsum(axis=0)])
-    centre = np.arange(len(joints))
-    low, high = np.maximum(centre - width // 2, 0), np.minimum(centre + width // 2 + 1, len(joints))
-    return np.asarray((padded[high] - padded[low]) / (high - low)[:, None, None])
+        joints[start : start + int(rng.integers(1, 5)), joint] += rng.normal(0.0, size_px, joints.shape[2])
 
 
 def observe_joints(
-    joints_m: FloatArray, observer: Observer, rng: np.random.Generator, *, fps: float = 25.0, smooth_frames: int = 5
+    joints_m: FloatArray,
+    observer: Observer,
+    rng: np.random.Generator,
+    *,
+    fps: float = 25.0,
+    weights: Sequence[float] = BAND_WEIGHTS,
 ) -> FloatArray:
     """World joints (T, 17, 3), metres -> what the runtime's 3D track would hold, (T, 17, 3) float32, pixels.
 
-    x right, y down, z away from the camera; z = 0 throughout for an observer without depth. `smooth_frames`: the
-    runtime's moving average.
+    x right, y down, z away from the camera; z = 0 throughout for an observer without depth. `weights`: of the track's
+    filter.
     """
     if joints_m.ndim != 3 or joints_m.shape[1:] != (len(H36M_17), 3):
         raise ValueError(f"joints: expected (T, {len(H36M_17)}, 3), got {joints_m.shape}")
@@ -146,7 +148,32 @@ def observe_joints(
     _bridge_dropouts(seen, observer.dropout_rate_hz, fps, rng)
     if not observer.has_depth:
         seen[..., 2] = 0.0
-    return _moving_average(seen, smooth_frames).astype(np.float32)
+    return smooth_rows(seen.astype(np.float32), weights)
+
+
+def observe_keypoints(
+    keypoints_m: FloatArray,
+    joints_m: FloatArray,
+    observer: Observer,
+    rng: np.random.Generator,
+    *,
+    fps: float = 25.0,
+    weights: Sequence[float] = BAND_WEIGHTS,
+) -> FloatArray:
+    """The same as `observe_joints` for COCO-17 keypoints (T, 17, 3) of the world, in the plane: (T, 17, 2) px float32.
+
+    `joints_m`: the joints of the same infant, by whose movement and errors the keypoints err.
+    """
+    joints = project_joints(joints_m, observer.camera)[..., :2]
+    torso_px = float(np.median(np.linalg.norm(joints[:, _THORAX] - joints[:, _HIP], axis=-1)))
+    movement = joints - np.median(joints, axis=0)
+    level = observer.level * observer.noise.level_at(movement / torso_px, fps)
+    noise = observer.noise.sample(rng, len(joints), fps)[..., :2] * level[..., None] + observer.offset[:, :2]
+    error = (observer.gain - 1.0)[:, None] * movement + observer.noise.leak @ movement + torso_px * noise
+    seen = observer.camera.project(keypoints_m)[0] + error[:, _ERRS_AS]
+    _add_outliers(seen, observer.noise.outlier_size * torso_px, observer.outlier_rate_hz, fps, rng)
+    _bridge_dropouts(seen, observer.dropout_rate_hz, fps, rng)
+    return smooth_rows(seen.astype(np.float32), weights)
 
 
 def mirror_joints(joints_m: FloatArray) -> FloatArray:

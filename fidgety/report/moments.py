@@ -23,6 +23,7 @@ BOX = 1000  # keypoints are whole numbers in a square box of this side
 NOT_OBSERVED = 65535
 MAX_MOMENTS = 8  # of each kind; 22 kB each
 _MARGIN = 70  # of the box, kept free on each side
+_OUTLINE = np.array([[-1.0, 0.0], [1.0, 0.0], [0.0, -1.0], [0.0, 1.0]])  # of a circle
 _TRAIL_STEP = 3  # frames between the points of a trail
 _TRAILS = ("left_wrist", "right_wrist", "left_ankle", "right_ankle")
 
@@ -75,6 +76,7 @@ def _moment_figure(name: str, kind: str, moment: Moment) -> str:
 def fit_to_box(keypoints_xy: FloatArray) -> NDArray[np.float64]:
     """(T, 17, 2) pixels into a BOX x BOX square: one scale and shift for all frames, so movement keeps its shape.
 
+    Joints and head's outline fit in.
     Half a percent of the values on either side may lie outside and is clipped: one wild keypoint must not shrink the
     infant. Returns float64; NaN stays NaN. Nothing observed: all NaN.
     """
@@ -82,7 +84,8 @@ def fit_to_box(keypoints_xy: FloatArray) -> NDArray[np.float64]:
     if not np.isfinite(points).any():
         return np.full_like(points, np.nan)
     points[~np.isfinite(points).all(axis=-1)] = np.nan
-    low, high = np.nanpercentile(points, (0.5, 99.5), axis=(0, 1))
+    head = _head_centre(points)[:, None] + _head_radius(points) * _OUTLINE
+    low, high = np.nanpercentile(np.concatenate([points, head], axis=1), (0.5, 99.5), axis=(0, 1))
     side = max(float((high - low).max()), 1e-6)
     scale = (BOX - 2 * _MARGIN) / side
     boxed: NDArray[np.float64] = (points - (low + high) / 2) * scale + BOX / 2
@@ -109,8 +112,7 @@ def _draw_skeleton(moment: Moment, label: str) -> str:
         f"{_bone_ends(still[a], still[b])}/>"
         for a, b in H36M_17.bones
     )
-    nose, head = still[H36M_17.index["nose"]], still[H36M_17.index["head"]]
-    centre = (nose + head) / 2
+    centre = _head_centre(still)
     place = _hidden() if np.isnan(centre).any() else f'cx="{centre[0]:.0f}" cy="{centre[1]:.0f}"'
     return (
         f'<svg class="skeleton" viewBox="0 0 {BOX} {BOX}" role="img" aria-label="{label}">{trails}{bones}'
@@ -149,6 +151,11 @@ def _hidden() -> str:
 
 def _side(*names: str) -> str:
     return next((side for side in ("left", "right") if any(name.startswith(side) for name in names)), "middle")
+
+
+def _head_centre(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(..., 17, 2) -> (..., 2): between nose and ears."""
+    return np.asarray(points[..., H36M_17.indices("nose", "head"), :].mean(axis=-2))
 
 
 def _head_radius(boxed: NDArray[np.float64]) -> float:

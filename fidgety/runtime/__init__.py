@@ -3,7 +3,7 @@
 The order of the files is the order of the data:
 source.py    recording or camera -> Frame
 session.py   a loaded graph
-pose.py      Frame -> Pose (blazepose.py holds the network's own conventions)
+pose.py      Frame -> Pose (crop.py follows the infant, blazepose.py holds the network's own conventions)
 posefile.py  Pose <-> disk, written as they come
 track.py     poses -> rows at 25 Hz
 lift.py      2D keypoints -> H36M-17 in 3D

@@ -8,35 +8,17 @@ joint 10 (`head`) is the point between the ears, not the crown, since no crown i
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 
 from fidgety.records import FloatArray, PoseTrack
-from fidgety.skeleton import H36M_17, SKELETONS, Skeleton
+from fidgety.skeleton import SKELETONS, joints_matrix
 
-__all__ = ["lift_track", "lifting_matrix"]
-
-
-@lru_cache
-def lifting_matrix(skeleton: Skeleton) -> FloatArray:
-    """(17, K) float32: H36M-17 joints as weighted means of the skeleton's keypoints."""
-    midpoints = {
-        "hip": ("left_hip", "right_hip"),
-        "thorax": ("left_shoulder", "right_shoulder"),
-        "spine": ("left_hip", "right_hip", "left_shoulder", "right_shoulder"),
-        "head": ("left_ear", "right_ear"),
-    }
-    matrix = np.zeros((len(H36M_17), len(skeleton)), np.float32)
-    for row, joint in enumerate(H36M_17.keypoints):
-        sources = midpoints.get(joint, (joint,))
-        matrix[row, skeleton.indices(*sources)] = 1.0 / len(sources)
-    return matrix
+__all__ = ["lift_track"]
 
 
 def lift_track(track: PoseTrack) -> FloatArray:
     """(T, 17, 3) float32 px; NaN where a keypoint that a joint needs is NaN; z = 0 where the track has no depth."""
-    matrix = lifting_matrix(SKELETONS[track.skeleton])
+    matrix = joints_matrix(SKELETONS[track.skeleton])
     xyz = np.concatenate([track.keypoints_xy, track.depth_px[..., None]], axis=-1)
     is_unknown = np.isnan(track.keypoints_xy).any(axis=-1)  # (T, K)
     joints: FloatArray = matrix @ np.nan_to_num(xyz)

@@ -19,13 +19,14 @@ from fidgety.phantom.motion import Category, Motion
 from fidgety.phantom.observe import draw_observer, mirror_joints, observe_joints
 from fidgety.phantom.pose_noise import PoseNoise
 from fidgety.records import Characteristics, FloatArray
+from fidgety.runtime.track import BAND_WEIGHTS
 
 __all__ = ["FPS", "INSTANCE_STRIDE", "Subject", "draw_clip", "draw_instances", "simulate_subjects", "subject_of"]
 
 FPS = 25.0
 WINDOW = 240
 INSTANCE_STRIDE = 150
-_MARGIN = 5  # frames kept around a clip, so that the moving average sees what it would see in the recording
+_MARGIN = len(BAND_WEIGHTS) // 2  # frames kept around a clip: the track's filter sees what it would in the recording
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -129,13 +129,12 @@ def test_pose_finds_an_infant_that_lies_any_way_round(run: Run, scenes, scene: s
     assert run("pose", scenes(scene), "--out", "track.poses").code == 0
     track = open_poses(Path("track.poses"))
     truth = read_truth(scenes(scene))
-    from fidgety.runtime.lift import lifting_matrix
-    from fidgety.skeleton import H36M_17
+    from fidgety.skeleton import H36M_17, joints_matrix
 
     limbs = H36M_17.indices(
         *(f"{side}_{joint}" for side in ("left", "right") for joint in ("elbow", "wrist", "knee", "ankle"))
     )
-    seen = np.stack([lifting_matrix(track.skeleton) @ pose.keypoints_xy for pose in track.poses])[:, limbs]
+    seen = np.stack([joints_matrix(track.skeleton) @ pose.keypoints_xy for pose in track.poses])[:, limbs]
     true = truth.joints_xy[: len(seen), limbs]
     box_px = np.linalg.norm(np.ptp(truth.joints_xy[: len(seen)], axis=1), axis=-1)
     share = np.linalg.norm(seen - true, axis=-1) / box_px[:, None]

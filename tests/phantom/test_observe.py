@@ -12,6 +12,7 @@ from fidgety.phantom.kinematics import h36m17, simulate_motion
 from fidgety.phantom.observe import Observer, draw_observer, mirror_joints, observe_joints, project_joints
 from fidgety.phantom.pose_noise import PoseNoise, assumed_pose_noise
 from fidgety.records import FloatArray
+from fidgety.runtime.track import BAND_WEIGHTS
 from fidgety.skeleton import H36M_17
 
 
@@ -52,8 +53,11 @@ def test_observe_joints_without_errors_is_the_smoothed_projection(joints_m: Floa
     observer = _perfect(joints_m)
     seen = observe_joints(joints_m, observer, np.random.default_rng(1))
     true = project_joints(joints_m, observer.camera)
-    average = np.stack([true[i - 2 : i + 3].mean(axis=0) for i in range(2, len(true) - 2)])
-    assert np.abs(seen[2:-2] - average).max() < 0.02
+    reach = len(BAND_WEIGHTS) // 2
+    smooth = np.stack(
+        [np.tensordot(BAND_WEIGHTS, true[i - reach : i + reach + 1], 1) for i in range(reach, len(true) - reach)]
+    )
+    assert np.abs(seen[reach:-reach] - smooth).max() < 0.02
     assert seen.dtype == np.float32 and seen.shape == joints_m.shape
 
 
@@ -74,7 +78,7 @@ def test_observe_joints_scales_movement_by_the_gain(joints_m: FloatArray) -> Non
 
 def test_observe_joints_bridges_dropouts_with_straight_lines(joints_m: FloatArray) -> None:
     observer = replace(_perfect(joints_m), dropout_rate_hz=0.5)
-    seen = observe_joints(joints_m, observer, np.random.default_rng(4), smooth_frames=1)
+    seen = observe_joints(joints_m, observer, np.random.default_rng(4), weights=(1.0,))
     true = project_joints(joints_m, observer.camera)
     changed = np.abs(seen - true).max(axis=(1, 2)) > 0.01
     assert 1 <= changed.sum() < 60
@@ -84,7 +88,7 @@ def test_observe_joints_bridges_dropouts_with_straight_lines(joints_m: FloatArra
 def test_observe_joints_throws_single_joints_off(joints_m: FloatArray) -> None:
     noise = replace(_silent(), outlier_size=0.2)
     observer = replace(_perfect(joints_m), noise=noise, outlier_rate_hz=0.05)
-    seen = observe_joints(joints_m, observer, np.random.default_rng(5), smooth_frames=1)
+    seen = observe_joints(joints_m, observer, np.random.default_rng(5), weights=(1.0,))
     off = np.abs(seen - project_joints(joints_m, observer.camera)).max(axis=2) > 1.0
     assert 1 <= off.sum() < 120
     assert off.sum(axis=1).max() <= 3  # not the whole body at once

@@ -42,6 +42,14 @@ def test_fit_to_box_is_not_shrunk_by_one_wild_keypoint(build_moment: BuildMoment
     assert abs(trunk / np.linalg.norm(fit_to_box(points)[0, 8] - fit_to_box(points)[0, 0]) - 1) < 0.02
 
 
+def test_render_moments_the_head_is_not_cut_off(scored: Assessment) -> None:
+    page = render_moments(scored)
+    circles = re.findall(r'r="(\d+)" cx="(\d+)" cy="(\d+)"', page)
+    assert circles
+    for r, x, y in (map(float, circle) for circle in circles):
+        assert r > 20 and min(x, y) - r >= 0 and max(x, y) + r <= BOX
+
+
 def test_encode_keypoints_decodes_to_the_boxed_frames(build_moment: BuildMoment) -> None:
     points = build_moment(0.0, 0.9, 2).keypoints_xy
     encoded = encode_keypoints(points)

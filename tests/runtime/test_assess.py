@@ -329,10 +329,9 @@ def demo_bundle(tmp_path: Path, manifest: Manifest) -> Bundle:
 @pytest.fixture
 def posture(lying_xy: FloatArray) -> FloatArray:
     """(17, 3) px: H36M joints of the infant that lies still."""
-    from fidgety.runtime.lift import lifting_matrix
-    from fidgety.skeleton import BLAZEPOSE_33
+    from fidgety.skeleton import BLAZEPOSE_33, joints_matrix
 
-    return np.c_[lifting_matrix(BLAZEPOSE_33) @ lying_xy, np.zeros(17)].astype(np.float32)
+    return np.c_[joints_matrix(BLAZEPOSE_33) @ lying_xy, np.zeros(17)].astype(np.float32)
 
 
 def moving_window(posture: FloatArray, i: int, amplitude_px: float) -> Window:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fidgety.records import FloatArray, PoseTrack
-from fidgety.runtime.lift import lift_track, lifting_matrix
-from fidgety.skeleton import BLAZEPOSE_33, COCO_17, H36M_17, Skeleton
+from fidgety.runtime.lift import lift_track
+from fidgety.skeleton import BLAZEPOSE_33, COCO_17, H36M_17, Skeleton, joints_matrix
 
 
 def track_of(skeleton: Skeleton, xy: FloatArray, depth: FloatArray | None = None) -> PoseTrack:
@@ -29,8 +29,8 @@ def moving(lying_xy: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 @pytest.mark.parametrize("skeleton", [BLAZEPOSE_33, COCO_17])
-def test_lifting_matrix_rows_are_means(skeleton: Skeleton) -> None:
-    matrix = lifting_matrix(skeleton)
+def test_joints_matrix_rows_are_means(skeleton: Skeleton) -> None:
+    matrix = joints_matrix(skeleton)
     assert matrix.shape == (17, len(skeleton))
     assert matrix.sum(axis=1) == pytest.approx(1.0)
     assert (matrix >= 0).all()

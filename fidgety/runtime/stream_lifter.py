@@ -1,0 +1,75 @@
+"""Upright 2D rows -> 3D rows, streaming: 121 rows later (4.84 s at 25 Hz), in chunks, exactly as in one run.
+
+At both ends of a recording the row at the end stands in for what is not there, as in training.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from fidgety.records import FloatArray
+from fidgety.runtime.session import OnnxSession
+from fidgety.runtime.upright import N_FEATURES
+
+__all__ = ["CHUNK_ROWS", "REACH_ROWS", "StreamLifter"]
+
+REACH_ROWS = 121  # the lifter looks so far ahead, and back
+CHUNK_ROWS = 25  # a run; benchmarks/lifter_chunks.py has the table
+_CACHE_ROWS = (2, 6, 18, 54, 162)
+
+
+class StreamLifter:
+    """The lifter's graph and what its layers remember. One owner, made anew for every recording."""
+
+    def __init__(self, graph: Path, channels: int, chunk_rows: int = CHUNK_ROWS) -> None:
+        """Raises BundleError when `graph` is not a lifter of so many channels."""
+        sizes = (N_FEATURES, *(channels,) * (len(_CACHE_ROWS) - 1))
+        shapes = {f"cache_{i}": (1, c, n) for i, (c, n) in enumerate(zip(sizes, _CACHE_ROWS, strict=True))}
+        shapes["cache_plane"] = (REACH_ROWS, 17, 2)
+        self._session = OnnxSession(
+            graph,
+            {"features": (None, N_FEATURES), "in_plane": (None, 17, 2), **shapes},
+            {"joints": (None, 17, 3), **{f"new_{name}": shape for name, shape in shapes.items()}},
+        )
+        self._caches = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+        self._chunk_rows = chunk_rows
+        self._features = np.empty((0, N_FEATURES), np.float32)  # rows that wait for a whole chunk
+        self._in_plane = np.empty((0, 17, 2), np.float32)
+        self._n_to_drop = 2 * REACH_ROWS  # the first rows come of caches that hold nothing
+        self._has_begun = False
+        self._last = self._features, self._in_plane  # the last row
+
+    def push(self, features: FloatArray, in_plane: FloatArray) -> FloatArray:
+        """Take the next rows, features (T, 51) and joints in the plane (T, 17, 2); give the rows that are ready,
+        (N, 17, 3) float32, upright, trunk lengths."""
+        if len(features) == 0:
+            return np.empty((0, 17, 3), np.float32)
+        if not self._has_begun:
+            self._has_begun = True
+            self.push(features[:1].repeat(REACH_ROWS, axis=0), in_plane[:1].repeat(REACH_ROWS, axis=0))
+        self._features = np.concatenate([self._features, features])
+        self._in_plane = np.concatenate([self._in_plane, in_plane])
+        ready = []
+        while len(self._features) >= self._chunk_rows:
+            ready.append(self._run(self._chunk_rows))
+        self._last = features[-1:], in_plane[-1:]
+        return np.concatenate(ready) if ready else np.empty((0, 17, 3), np.float32)
+
+    def finish(self) -> FloatArray:
+        """The rows that only the end of the recording completes."""
+        if not self._has_begun:
+            return np.empty((0, 17, 3), np.float32)
+        features, in_plane = self._last
+        ready = self.push(features.repeat(REACH_ROWS, axis=0), in_plane.repeat(REACH_ROWS, axis=0))
+        return np.concatenate([ready, self._run(len(self._features))]) if len(self._features) else ready
+
+    def _run(self, n_rows: int) -> FloatArray:
+        out = self._session.run(features=self._features[:n_rows], in_plane=self._in_plane[:n_rows], **self._caches)
+        self._features, self._in_plane = self._features[n_rows:], self._in_plane[n_rows:]
+        self._caches = {name: out[f"new_{name}"] for name in self._caches}
+        dropped = min(self._n_to_drop, n_rows)
+        self._n_to_drop -= dropped
+        joints: FloatArray = out["joints"][dropped:]
+        return joints

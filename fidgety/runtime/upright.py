@@ -1,0 +1,69 @@
+"""2D keypoints of an infant lying any way round, at any distance -> upright, root at the hips, trunk of length one.
+
+What the lifter reads, in training and on the device alike. Turn and scale follow the trunk slowly (a running mean of
+_SLOW_FRAMES), so that neither the noise of one frame's hips and shoulders nor a fidgety movement of the trunk shakes
+the whole body. One pass, row after row: the same numbers for any chunking.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fidgety.records import FloatArray
+from fidgety.skeleton import COCO_17, H36M_17, joints_matrix
+
+__all__ = ["N_FEATURES", "UprightFrame", "turned_back"]
+
+N_FEATURES = 3 * len(COCO_17)  # x, y, score of each keypoint
+_SLOW_FRAMES = 100  # 4 s
+_HIP, _THORAX = H36M_17.indices("hip", "thorax")
+
+
+class UprightFrame:
+    """Follows the trunk through one recording. One owner, made anew for every recording."""
+
+    def __init__(self) -> None:
+        self._trunk = 0j  # slow vector from hips to shoulders, px, x + iy
+        self._n_seen = 0
+
+    def apply(
+        self, keypoints_xy: FloatArray, scores: FloatArray
+    ) -> tuple[FloatArray, FloatArray, NDArray[np.complex128]]:
+        """COCO-17 keypoints (T, 17, 2) px, NaN = not observed, and scores (T, 17) of the next T rows.
+
+        Gives features (T, 51) float32 (x, y, score of each keypoint; 0, 0, 0 where not observed), the joints of H36M-17
+        in the plane (T, 17, 2) float32, both upright in trunk lengths, 0 where unknown, and the slow trunk (T,) px.
+        """
+        is_known = np.isfinite(keypoints_xy).all(axis=-1)  # (T, 17)
+        points = np.where(is_known, keypoints_xy[..., 0] + 1j * keypoints_xy[..., 1], 0.0)
+        matrix = joints_matrix(COCO_17)
+        joints = points @ matrix.T
+        has_joint = is_known.astype(np.float32) @ (matrix > 0).T.astype(np.float32) > (matrix > 0).sum(axis=1) - 0.5
+        trunk = self._follow(joints[:, _THORAX] - joints[:, _HIP], has_joint[:, _HIP] & has_joint[:, _THORAX])
+        root = joints[:, _HIP, None]
+        turn = np.where(has_joint[:, _HIP] & (trunk != 0), -1j / np.where(trunk == 0, 1.0, trunk), 0.0)[:, None]
+        upright, in_plane = (points - root) * turn * is_known, (joints - root) * turn * has_joint
+        shown = np.where(is_known & (turn != 0), scores, 0.0)
+        features = np.stack([upright.real, upright.imag, shown], axis=-1).reshape(len(points), N_FEATURES)
+        return (
+            features.astype(np.float32),
+            np.stack([in_plane.real, in_plane.imag], axis=-1).astype(np.float32),
+            trunk,
+        )
+
+    def _follow(self, trunks: NDArray[np.complex128], is_known: NDArray[np.bool_]) -> NDArray[np.complex128]:
+        slow = np.empty(len(trunks), np.complex128)
+        for i, (trunk, known) in enumerate(zip(trunks.tolist(), is_known.tolist(), strict=True)):
+            if known:
+                self._n_seen += 1
+                self._trunk += (trunk - self._trunk) / min(self._n_seen, _SLOW_FRAMES)
+            slow[i] = self._trunk
+        return slow
+
+
+def turned_back(joints: FloatArray, trunk: NDArray[np.complex128]) -> FloatArray:
+    """Upright joints (T, 17, 3) -> the picture's axes (x right, y down, z away), still in trunk lengths."""
+    turn = (1j * trunk / np.maximum(np.abs(trunk), 1e-9))[:, None]
+    plane = (joints[..., 0] + 1j * joints[..., 1]) * turn
+    return np.stack([plane.real, plane.imag, joints[..., 2]], axis=-1).astype(np.float32)

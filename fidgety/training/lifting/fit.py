@@ -1,0 +1,150 @@
+"""Trains the lifter on simulated infants and writes weights, graph and log.
+
+    infants --pairs--> windows --Lifter--> joints: place + velocity + bones --> weights --export--> streaming graph
+
+Windows are drawn afresh for every step. Figures of the log are of infants held out of training.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fidgety.errors import DeviceError
+from fidgety.export.lifter import export_lifter
+from fidgety.phantom.pose_noise import PoseNoise, default_pose_noise
+from fidgety.training.lifting.losses import bone_loss, place_loss, velocity_loss
+from fidgety.training.lifting.measure import aligned_error, depth_sign_share, side_share
+from fidgety.training.lifting.pairs import Pairs, Posed, draw_pairs, simulate_posed
+from fidgety.training.networks.lifter import CHANNELS, Lifter
+
+__all__ = ["LIFTER_DEMO", "LIFTER_QUICK", "LifterProtocol", "train_lifter"]
+
+_VELOCITY_WEIGHT, _BONE_WEIGHT = 2.0, 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class LifterProtocol:
+    """What is trained on, how long, and how. A step is one batch of freshly drawn windows."""
+
+    name: str
+    n_infants: int = 160
+    n_held_out: int = 24
+    recording_s: float = 60.0
+    channels: int = CHANNELS
+    batch: int = 24
+    rows: int = 64  # lifted rows of a window
+    steps: int = 6000
+    rate: float = 1e-3
+    validate_every: int = 500
+    threads: int = 2
+
+
+LIFTER_DEMO = LifterProtocol("demo")
+LIFTER_QUICK = LifterProtocol(
+    "quick", n_infants=4, n_held_out=2, recording_s=16.0, channels=16, batch=2, rows=8, steps=3, threads=1
+)
+
+
+def train_lifter(out_dir: Path, seed: int = 1, protocol: LifterProtocol = LIFTER_DEMO) -> None:
+    """Write lifter.npz, lifter.onnx, lifter_log.csv and lifter_log.json into `out_dir`; progress to stderr.
+
+    Raises DeviceError where the folder cannot be written, before anything is trained.
+    """
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DeviceError(f"{out_dir} cannot be made: {error.strerror}") from error
+    start = time.monotonic()
+    torch.manual_seed(seed)
+    torch.set_num_threads(protocol.threads)
+    noise = default_pose_noise()
+    infants = simulate_posed(protocol.n_infants, protocol.recording_s, 2 * seed + 100)
+    held_out = simulate_posed(protocol.n_held_out, protocol.recording_s, 2 * seed + 101)
+    check = draw_pairs(np.random.default_rng([seed, 1]), held_out, 4 * protocol.n_held_out, protocol.rows, noise)
+    lifter, rows = _fit(protocol, seed, infants, check, noise)
+    weights = {name: value.numpy() for name, value in lifter.state_dict().items() if "num_batches" not in name}
+    np.savez(out_dir / "lifter.npz", **weights)
+    export_lifter(out_dir / "lifter.npz", out_dir / "lifter.onnx")
+    _write_log(out_dir, protocol, seed, time.monotonic() - start, rows, _figures(lifter, check))
+
+
+def _fit(
+    protocol: LifterProtocol, seed: int, infants: Sequence[Posed], check: Pairs, noise: PoseNoise
+) -> tuple[Lifter, list[dict[str, float]]]:
+    rng = np.random.default_rng([seed, 0])
+    lifter = Lifter(protocol.channels).train()
+    optimiser = torch.optim.AdamW(lifter.parameters(), lr=protocol.rate, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, protocol.rate, protocol.steps, pct_start=0.05)
+    rows: list[dict[str, float]] = []
+    for step in range(1, protocol.steps + 1):
+        pairs = draw_pairs(rng, infants, protocol.batch, protocol.rows, noise)
+        lifted, true = lifter(torch.from_numpy(pairs.features), torch.from_numpy(pairs.in_plane)), pairs.joints
+        target = torch.from_numpy(true)
+        losses = {
+            "place": place_loss(lifted, target),
+            "velocity": _VELOCITY_WEIGHT * velocity_loss(lifted, target),
+            "bones": _BONE_WEIGHT * bone_loss(lifted, target),
+        }
+        optimiser.zero_grad(set_to_none=True)
+        torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(lifter.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        rows.append({"step": step} | {name: round(float(value.detach()), 5) for name, value in losses.items()})
+        if step % protocol.validate_every == 0 or step == protocol.steps:
+            rows[-1] |= _figures(lifter, check)
+            print(" ".join(f"{name} {value}" for name, value in rows[-1].items()), file=sys.stderr, flush=True)
+    return lifter.eval(), rows
+
+
+@torch.inference_mode()
+def _figures(lifter: Lifter, check: Pairs) -> dict[str, float]:
+    """Held-out figures; `flat` is the same with the keypoints left in the plane."""
+    was_training = lifter.training
+    lifter.eval()
+    lifted = lifter(torch.from_numpy(check.features), torch.from_numpy(check.in_plane)).numpy().astype(np.float64)
+    lifter.train(was_training)
+    true = check.joints.astype(np.float64)
+    reach = (check.in_plane.shape[1] - true.shape[1]) // 2
+    flat = np.concatenate([check.in_plane[:, reach:-reach], np.zeros((*true.shape[:3], 1))], axis=-1)
+    lifted, true, flat = (values[:, ::8].reshape(-1, *values.shape[2:]) for values in (lifted, true, flat))
+    return {
+        "aligned_error": round(float(aligned_error(lifted, true).mean()), 4),
+        "aligned_error_flat": round(float(aligned_error(flat, true).mean()), 4),
+        "depth_sign": round(depth_sign_share(lifted, true), 4),
+        "side": round(side_share(lifted, true), 4),
+    }
+
+
+def _write_log(
+    out_dir: Path,
+    protocol: LifterProtocol,
+    seed: int,
+    seconds: float,
+    rows: Sequence[dict[str, float]],
+    figures: dict[str, float],
+) -> None:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with (out_dir / "lifter_log.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    account = {
+        "command": f"fidgety train-lifter OUT --seed {seed}",
+        "seed": seed,
+        "protocol": asdict(protocol),
+        "minutes": round(seconds / 60, 1),
+        "built_with": {name: version(name) for name in ("torch", "numpy", "onnx")},
+        "held_out": figures,
+    }
+    (out_dir / "lifter_log.json").write_text(json.dumps(account, indent=1) + "\n", encoding="utf-8")

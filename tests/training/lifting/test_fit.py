@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fidgety.errors import DeviceError
+from fidgety.runtime.stream_lifter import StreamLifter
+from fidgety.training.lifting.fit import LIFTER_QUICK, train_lifter
+from fidgety.training.lifting.losses import bone_loss, place_loss, velocity_loss
+from fidgety.training.networks.lifter import REACH, Lifter
+
+
+def test_train_lifter_writes_weights_graph_and_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train_lifter(tmp_path, seed=3, protocol=LIFTER_QUICK)
+    assert capsys.readouterr().out == ""  # stdout is the command line's
+    account = json.loads((tmp_path / "lifter_log.json").read_text())
+    assert account["command"] == "fidgety train-lifter OUT --seed 3"
+    assert {"aligned_error", "aligned_error_flat", "depth_sign", "side"} == set(account["held_out"])
+    assert len((tmp_path / "lifter_log.csv").read_text().splitlines()) == 1 + LIFTER_QUICK.steps
+    stream = StreamLifter(tmp_path / "lifter.onnx", LIFTER_QUICK.channels)
+    stream.push(np.ones((4, 51), np.float32), np.ones((4, 17, 2), np.float32))
+    assert stream.finish().shape == (4, 17, 3)
+
+
+def test_train_lifter_where_nothing_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DeviceError, match="cannot be made"):
+        train_lifter(tmp_path / "file" / "out", protocol=LIFTER_QUICK)
+
+
+def test_lifter_lets_movement_in_the_plane_pass_whatever_the_network_says() -> None:
+    """One weight set, one moment: moving a joint in the plane moves the lifted joint along, by its factor."""
+    torch.manual_seed(1)
+    lifter = Lifter(16).eval()
+    features, in_plane = torch.randn(1, 2 * REACH + 1, 51), torch.randn(1, 2 * REACH + 1, 17, 2)
+    moved = in_plane.clone()
+    moved[:, REACH, 3] += torch.tensor([0.02, -0.01])
+    with torch.inference_mode():
+        shift = lifter(features, moved) - lifter(features, in_plane)
+    share = shift[0, 0, 3, :2] / torch.tensor([0.02, -0.01])
+    assert share[0] == pytest.approx(float(share[1]), rel=1e-3) and 0.5 < float(share[0]) < 1.5
+    assert torch.count_nonzero(shift.abs() > 1e-7) == 2
+
+
+def test_losses_are_zero_for_the_truth_and_see_their_own_fault() -> None:
+    torch.manual_seed(0)
+    true = torch.randn(2, 12, 17, 3)
+    for loss in (place_loss, velocity_loss, bone_loss):
+        assert float(loss(true, true)) == pytest.approx(0.0, abs=1e-6)
+    shifted = true + torch.tensor([0.3, 0.0, 0.4])
+    assert float(place_loss(shifted, true)) == pytest.approx(0.5, rel=1e-5)
+    assert float(velocity_loss(shifted, true)) == pytest.approx(0.0, abs=1e-5)
+    assert float(bone_loss(shifted, true)) == pytest.approx(0.0, abs=1e-5)
+    assert float(bone_loss(1.5 * true, true)) > 0.3
