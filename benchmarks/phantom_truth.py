@@ -110,7 +110,7 @@ def main() -> None:
     threshold = bundle.manifest.operating_point.fms_threshold
     rows, errors, agreement = [], [], np.zeros(4)
     for (case, seed), path in zip(plan, paths, strict=True):
-        bouts = tuple(Stretch(float(a), float(b)) for a, b in read_truth(path).bouts_s)
+        bouts = read_truth(path).bouts
         with open_source(str(path)) as source:
             result = assess_recording(source, bundle, Job(path.name, Characteristics(13.0)))
         true = true_fms_frequency(bouts, given.seconds)

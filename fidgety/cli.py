@@ -32,6 +32,7 @@ app = typer.Typer(
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(phantom.app, name="phantom")
 app.command("train")(train.train)
+app.command("train-align")(train.train_align)
 app.command("train-lifter")(train.train_lifter)
 
 

@@ -136,12 +136,14 @@ def fidelity(
     bundle_path: BundlePath = None,
 ) -> None:
     """Measure what the chain does to known movements: gain, phase, noise floor, spurious lines, cross-talk."""
+    from fidgety.batch import make_folder
     from fidgety.phantom.fidelity import describe_chain, run_plan
     from fidgety.phantom.fidelity_plan import FULL_PLAN, QUICK_PLAN
     from fidgety.phantom.fidelity_report import About, write_fidelity
 
     bundle = load_bundle(bundle_path)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
+    make_folder(folder)
     chosen = QUICK_PLAN if plan is PlanName.quick else FULL_PLAN
     rows = run_plan(chosen, bundle, folder, log)
     about = About(chosen.name, bundle.label, bundle.manifest.provenance.banner, describe_chain(bundle))

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from fidgety.commands.options import BundlePath, load_bundle
 from fidgety.errors import UsageError
 
-__all__ = ["train", "train_lifter"]
+__all__ = ["train", "train_align", "train_lifter"]
 
 
 def train(
@@ -36,3 +37,17 @@ def train_lifter(
         raise UsageError(f"training needs {error.name}: pip install 'fidgety[train,export]'") from error
     train_and_export(out, seed)
     print(f"weights, graph and log written to {out}")
+
+
+def train_align(
+    mam_dir: Annotated[Path, typer.Argument(help="Folder that `train` wrote, and that the bundle was built of.")],
+    folder: Annotated[Path, typer.Option(help="Folder for the rendered recordings.")] = Path("chain-study"),
+    bundle_path: BundlePath = None,
+) -> None:
+    """Shift MAM's logits by what the real chain does to them, measured on rendered recordings."""
+    try:
+        from fidgety.training.chain import ChainStudy, align_to_chain
+    except ModuleNotFoundError as error:
+        raise UsageError(f"training needs {error.name}: pip install 'fidgety[train,export]'") from error
+    shift = align_to_chain(mam_dir, load_bundle(bundle_path), folder, ChainStudy())
+    print(f"logits shifted by {shift:.2f}; build the bundle anew")

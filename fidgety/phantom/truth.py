@@ -19,7 +19,7 @@ from fidgety.phantom.camera import Camera
 from fidgety.phantom.kinematics import h36m17
 from fidgety.phantom.motion import Motion
 from fidgety.phantom.render import shake_offset
-from fidgety.records import FloatArray
+from fidgety.records import FloatArray, Stretch
 
 __all__ = ["Truth", "read_camera", "read_truth", "truth_of", "write_truth"]
 
@@ -39,6 +39,11 @@ class Truth:
     joints_m: FloatArray  # (T, 17, 3) metres, world frame
     joints_xy: FloatArray  # (T, 17, 2) pixels
     bouts_s: NDArray[np.float64]  # (N, 2) start and end of each FMs bout, seconds
+
+    @property
+    def bouts(self) -> tuple[Stretch, ...]:
+        """The FMs bouts in order."""
+        return tuple(Stretch(float(start), float(end)) for start, end in self.bouts_s)
 
 
 def truth_of(

@@ -6,7 +6,7 @@ session.py   a loaded graph
 pose.py      Frame -> Pose (crop.py follows the infant, blazepose.py holds the network's own conventions)
 posefile.py  Pose <-> disk, written as they come
 track.py     poses -> rows at 25 Hz
-lift.py      2D keypoints -> H36M-17 in 3D
+lift.py      2D keypoints -> H36M-17 in 3D (upright.py, stream_lifter.py: the temporal lifter, not yet in the chain)
 windows.py   rows -> Window (240 frames)
 assess.py    Window -> WindowScore; WindowScores -> frequency, risk, bouts
 quality.py   what makes a recording assessable

@@ -62,8 +62,8 @@ class Mam:
         for window in windows:
             fms_probability, classes = None, None
             if window.void is None:
-                logits = self._window_graph.run(windows=window.joints_xyz[None])["logits"]
-                raw, calibrated = _softmax(logits)[0], _softmax(logits / self._clip_temperature)[0]
+                logits = self.logits(window)
+                raw, calibrated = _softmax(logits), _softmax(logits / self._clip_temperature)
                 fms_probability, classes = float(calibrated[0]), (float(raw[0]), float(raw[1]))
             yield WindowScore(
                 window.start_s,
@@ -74,6 +74,10 @@ class Mam:
                 classes,
                 window.void,
             )
+
+    def logits(self, window: Window) -> FloatArray:
+        """(2,) raw logits (FMs, non-FMs) of a window that is not void."""
+        return np.asarray(self._window_graph.run(windows=window.joints_xyz[None])["logits"][0])
 
     def risk(self, scores: Sequence[WindowScore], characteristics: Characteristics) -> Risk:
         """The recording's risk from its scored instances. Raises ValueError when there are none."""

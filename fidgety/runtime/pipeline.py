@@ -32,6 +32,7 @@ from fidgety.records import (
     Quality,
     QualityReason,
     Stretch,
+    Window,
     WindowScore,
 )
 from fidgety.runtime.assess import Mam, find_bouts, find_voids, fms_frequency
@@ -47,7 +48,15 @@ from fidgety.runtime.track import track_poses
 from fidgety.runtime.windows import cut_windows
 from fidgety.skeleton import BLAZEPOSE_33, Skeleton
 
-__all__ = ["Job", "Watcher", "assess_poses", "assess_recording", "check_recording", "estimate_poses"]
+__all__ = [
+    "Job",
+    "Watcher",
+    "assess_poses",
+    "assess_recording",
+    "check_recording",
+    "estimate_poses",
+    "window_recording",
+]
 
 Watcher = Callable[[Pose], None]  # sees every pose on its way: the progress bar
 _FRAMES_AHEAD = 2  # 6 MB at 1080p; more gains nothing
@@ -112,12 +121,7 @@ def check_recording(source: Source, bundle: Bundle, job: Job, watch: Watcher | N
         Prefetch(_until(source.frames(), job.max_duration_s), _FRAMES_AHEAD, "decode") as frames,
         Prefetch(_observed(estimator, frames, monitors), _POSES_AHEAD, "pose") as poses,
     ):
-        pieces = _joints(
-            track_poses(_watched(poses, watch), bundle.manifest.track, BLAZEPOSE_33.name, len(BLAZEPOSE_33))
-        )
-        windows = cut_windows(
-            ((p.joints, p.is_observed) for p in pieces), bundle.manifest.mam, bundle.manifest.track.fps
-        )
+        windows = _windows(_watched(poses, watch), bundle)
         assessable = [Stretch(w.start_s, w.end_s) for w in windows if w.void is None]
     return _judge(monitors, _covered_s(assessable), bundle, job, source)
 
@@ -132,6 +136,17 @@ def estimate_poses(source: Source, bundle: Bundle, job: Job, watch: Watcher | No
         Prefetch(estimator.poses(frames), _POSES_AHEAD, "pose") as poses,
     ):
         return sum(1 for _ in _recorded(poses, job, bundle, watch))
+
+
+def window_recording(source: Source, bundle: Bundle) -> Iterator[Window]:
+    """The recording's windows, void ones too, as MAM reads them: for studies of the chain."""
+    yield from _windows(PoseEstimator(bundle).poses(source.frames()), bundle)
+
+
+def _windows(poses: Iterable[Pose], bundle: Bundle) -> Iterator[Window]:
+    manifest = bundle.manifest
+    pieces = _joints(track_poses(poses, manifest.track, BLAZEPOSE_33.name, len(BLAZEPOSE_33)))
+    return cut_windows(((p.joints, p.is_observed) for p in pieces), manifest.mam, manifest.track.fps)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,5 +8,6 @@ losses.py     bag, clip, triplet, closeness
 fit.py        pre-training, main training, and `train_demo`, which does it all
 evaluate.py   figures on held-out infants
 calibrate.py  prior, temperature, Platt's line, thresholds from infants kept for it
+chain.py      what the real chain does to MAM's logits, and the shift that makes up for it
 log.py        curve, account and settings beside the weights
 """
