@@ -43,10 +43,10 @@ class LifterProtocol:
     channels: int = CHANNELS
     batch: int = 24
     rows: int = 64  # lifted rows of a window
-    steps: int = 6000
+    steps: int = 3000
     rate: float = 1e-3
     validate_every: int = 500
-    threads: int = 2
+    threads: int = 1
 
 
 LIFTER_DEMO = LifterProtocol("demo")
