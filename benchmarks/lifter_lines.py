@@ -1,0 +1,64 @@
+"""Spurious lines in lifted movement: the comb that public lifters leave at multiples of 25/9 Hz, or any other.
+
+    python benchmarks/lifter_lines.py LIFTER.onnx TRACK.npz [TRACK.npz ...] [--channels 128]
+
+TRACKs hold `xyc` (T, 17, 3) COCO-17 at 25 Hz (a real one, or `fidgety phantom cohort`'s). Printed is the level of the
+largest line above .75 Hz over its neighbours, and of the largest on the comb, over all joints, of the keypoints that
+went in and of the joints that came out.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from machine import describe_machine
+
+from fidgety.phantom.transfer import levels_db, power_spectrum
+from fidgety.runtime.stream_lifter import StreamLifter
+from fidgety.runtime.track import BAND_WEIGHTS, smooth_rows
+from fidgety.runtime.upright import UprightFrame
+from fidgety.skeleton import H36M_17
+
+FPS = 25.0
+COMB_HZ = FPS / 9
+HIGHEST_HZ = 5.5  # the track's filter leaves nothing above
+
+
+def lines(name: str, signals: np.ndarray) -> None:
+    """signals (T, J, D): the largest line of any joint, and the largest on the comb."""
+    found = []
+    for joint in range(1, signals.shape[1]):
+        frequency_hz, power = power_spectrum(signals[:, joint].astype(np.float64), FPS)
+        levels = levels_db(power)
+        levels[(frequency_hz < 0.75) | (frequency_hz > HIGHEST_HZ)] = -np.inf
+        on_comb = np.abs(frequency_hz - COMB_HZ * np.maximum(np.rint(frequency_hz / COMB_HZ), 1)) <= 0.1
+        top = int(np.nanargmax(levels))
+        comb = float(np.nanmax(np.where(on_comb, levels, -np.inf)))
+        found.append((float(levels[top]), float(frequency_hz[top]), H36M_17.keypoints[joint], comb))
+    level, at_hz, joint_name, _ = max(found)
+    print(
+        f"  {name:>26}: {level:5.1f} dB at {at_hz:.2f} Hz ({joint_name}); comb {max(row[3] for row in found):5.1f} dB"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("graph", type=Path)
+    parser.add_argument("tracks", type=Path, nargs="+")
+    parser.add_argument("--channels", type=int, default=128)
+    given = parser.parse_args()
+    print(describe_machine())
+    for path in given.tracks:
+        with np.load(path) as saved:
+            xyc = saved["xyc"].astype(np.float32)
+        features, in_plane, _ = UprightFrame().apply(smooth_rows(xyc[..., :2], BAND_WEIGHTS), xyc[..., 2])
+        stream = StreamLifter(given.graph, given.channels)
+        lifted = np.concatenate([stream.push(features, in_plane), stream.finish()])
+        print(f"{path.name}: {len(lifted)} rows")
+        lines("joints in the plane, in", in_plane)
+        lines("lifted, plane", lifted[..., :2])
+        lines("lifted, depth", lifted[..., 2:])
+
+
+if __name__ == "__main__":
+    main()
