@@ -1,7 +1,9 @@
-"""`fidgety train` and `fidgety train-lifter`: MAM and the lifter on phantom cohorts."""
+"""`fidgety train`, `train-align` and `train-lifter`: MAM and the lifter on phantom cohorts."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,15 +15,22 @@ from fidgety.errors import UsageError
 __all__ = ["train", "train_align", "train_lifter"]
 
 
+@contextmanager
+def _extra() -> Iterator[None]:
+    """Imports inside need the extras; without them the command ends with what to install."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UsageError(f"training needs {error.name}: pip install 'fidgety[train,export]'") from error
+
+
 def train(
     out: Annotated[Path, typer.Argument(help="Folder for weights, graphs, log and mam.json.")],
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:
     """Train MAM on simulated infants and export it: what the demo bundle is made of."""
-    try:
+    with _extra():
         from fidgety.training.fit import train_demo
-    except ModuleNotFoundError as error:
-        raise UsageError(f"training needs {error.name}: pip install 'fidgety[train,export]'") from error
     train_demo(out, seed)
     print(f"weights, graphs and log written to {out}")
 
@@ -31,10 +40,8 @@ def train_lifter(
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:
     """Train the lifter (2D keypoints to 3D joints) on simulated infants and export it."""
-    try:
+    with _extra():
         from fidgety.training.lifting.fit import train_lifter as train_and_export
-    except ModuleNotFoundError as error:
-        raise UsageError(f"training needs {error.name}: pip install 'fidgety[train,export]'") from error
     train_and_export(out, seed)
     print(f"weights, graph and log written to {out}")
 
@@ -45,9 +52,7 @@ def train_align(
     bundle_path: BundlePath = None,
 ) -> None:
     """Shift MAM's logits by what the real chain does to them, measured on rendered recordings."""
-    try:
+    with _extra():
         from fidgety.training.chain import ChainStudy, align_to_chain
-    except ModuleNotFoundError as error:
-        raise UsageError(f"training needs {error.name}: pip install 'fidgety[train,export]'") from error
     shift = align_to_chain(mam_dir, load_bundle(bundle_path), folder, ChainStudy())
     print(f"logits shifted by {shift:.2f}; build the bundle anew")

@@ -86,13 +86,14 @@ def is_current(path: Path, variant: Variant, mam_dir: Path | None = None) -> boo
     except BundleError:
         return False
     graphs = {name: sha256_of_file(_mam_file(name, mam_dir)) for name in MAM_GRAPHS}
-    wanted = _manifest(_read_training(mam_dir), manifest.pose.variant, manifest.provenance)
+    training = _read_training(mam_dir)
+    wanted = _manifest(training, manifest.pose.variant, manifest.provenance)
     return (
         manifest.pose.variant == variant
         and all(manifest.files.get(name) == digest for name, digest in graphs.items())
         and (manifest.quality, manifest.operating_point, manifest.probability, manifest.mam, manifest.track)
         == (wanted.quality, wanted.operating_point, wanted.probability, wanted.mam, wanted.track)
-        and manifest.version == wanted.version
+        and (manifest.version, manifest.provenance.mam_source) == (wanted.version, str(training.get("command")))
     )
 
 

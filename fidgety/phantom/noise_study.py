@@ -20,7 +20,7 @@ from fidgety.phantom.kinematics import simulate_motion
 from fidgety.phantom.motion import Category, Motion
 from fidgety.phantom.observe import project_joints
 from fidgety.phantom.pose_noise import PoseNoise, measure_pose_noise
-from fidgety.phantom.scene import frame_camera
+from fidgety.phantom.scene import draw_camera
 from fidgety.phantom.truth import read_camera, read_truth
 from fidgety.phantom.video import render_recording
 from fidgety.records import FloatArray, Pose
@@ -63,13 +63,7 @@ def _scene(seed: int, duration_s: float) -> tuple[Motion, Camera]:
     rng = np.random.default_rng([seed, 0xCA4])
     categories: tuple[Category, ...] = get_args(Category)
     motion = simulate_motion(seed, categories[seed % len(categories)], duration_s, FPS)
-    camera = frame_camera(
-        motion,
-        fill=float(rng.uniform(0.5, 0.85)),
-        tilt_deg=float(rng.uniform(0, 35)),
-        azimuth_deg=float(rng.uniform(0, 360)),
-        roll_deg=float(rng.uniform(0, 360)),
-    )
+    camera = draw_camera(rng, motion, (0.5, 0.85))
     return motion, camera
 
 

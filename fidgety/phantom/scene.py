@@ -17,7 +17,17 @@ from fidgety.phantom.camera import Camera
 from fidgety.phantom.motion import BODY_POINTS, Anatomy, Motion
 from fidgety.phantom.solids import RoundCone, Solid
 
-__all__ = ["ADULT", "frame_camera", "lie_prone", "place", "reach_in", "street_camera", "street_look", "walk"]
+__all__ = [
+    "ADULT",
+    "draw_camera",
+    "frame_camera",
+    "lie_prone",
+    "place",
+    "reach_in",
+    "street_camera",
+    "street_look",
+    "walk",
+]
 
 ADULT = Anatomy(
     upper_arm_cm=30.0,
@@ -61,6 +71,17 @@ def frame_camera(
         width_px=width_px,
         height_px=height_px,
         focal_px=focal_px,
+    )
+
+
+def draw_camera(rng: np.random.Generator, motion: Motion, fill: tuple[float, float]) -> Camera:
+    """A camera as studies of the chain draw it: so full a picture, up to 35 degrees from above, any way round."""
+    return frame_camera(
+        motion,
+        fill=float(rng.uniform(*fill)),
+        tilt_deg=float(rng.uniform(0, 35)),
+        azimuth_deg=float(rng.uniform(0, 360)),
+        roll_deg=float(rng.uniform(0, 360)),
     )
 
 

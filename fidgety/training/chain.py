@@ -26,15 +26,18 @@ from fidgety.phantom.cohort import draw_confounders
 from fidgety.phantom.fidgety_movements import fms_share
 from fidgety.phantom.kinematics import simulate_motion
 from fidgety.phantom.motion import Category
-from fidgety.phantom.scene import frame_camera
+from fidgety.phantom.scene import draw_camera
 from fidgety.phantom.truth import read_truth
 from fidgety.phantom.video import render_recording
 from fidgety.records import FloatArray
 from fidgety.runtime.assess import Mam
 from fidgety.runtime.pipeline import window_recording
 from fidgety.runtime.source import open_source
+from fidgety.training.log import write_json
 
 __all__ = ["ChainStudy", "align_to_chain", "logits_of_chain"]
+
+_COMMAND = "fidgety train-align OUT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def align_to_chain(mam_dir: Path, bundle: Bundle, folder: Path, study: ChainStud
     weights["clip.head.bias"] = weights["clip.head.bias"] + np.array([shift / 2, -shift / 2], np.float32)
     np.savez(mam_dir / "mam.npz", **weights)  # type: ignore[arg-type]  # its stubs take names for allow_pickle
     export_mam(mam_dir / "mam.npz", mam_dir)
-    _write_account(mam_dir / "training_log.json", study, len(logits), slope, shift)
+    _write_account(mam_dir, study, len(logits), slope, shift)
     return shift
 
 
@@ -93,25 +96,23 @@ def _render(seed: int, study: ChainStudy, folder: Path) -> Path:
         categories: tuple[Category, ...] = get_args(Category)
         confounders = draw_confounders(rng, study.heavy_share)
         motion = simulate_motion(seed, categories[seed % len(categories)], study.duration_s, 25.0, confounders)
-        camera = frame_camera(
-            motion,
-            fill=float(rng.uniform(0.55, 0.85)),
-            tilt_deg=float(rng.uniform(0, 35)),
-            azimuth_deg=float(rng.uniform(0, 360)),
-            roll_deg=float(rng.uniform(0, 360)),
-        )
+        camera = draw_camera(rng, motion, (0.55, 0.85))
         look = draw_appearance(seed, has_carer_hand=bool(rng.uniform() < 0.2))
         render_recording(path, motion, camera, look, threads=1)
     return path
 
 
-def _write_account(path: Path, study: ChainStudy, n_windows: int, slope: float, shift: float) -> None:
-    account = json.loads(path.read_text(encoding="utf-8"))
+def _write_account(mam_dir: Path, study: ChainStudy, n_windows: int, slope: float, shift: float) -> None:
+    """The account of the training, and the command that the bundle names as the weights' source."""
+    account = json.loads((mam_dir / "training_log.json").read_text(encoding="utf-8"))
     account["chain"] = {
-        "command": "fidgety train-align FOLDER",
+        "command": _COMMAND,
         "study": asdict(study),
         "n_windows": n_windows,
         "slope": round(slope, 4),
         "shift_logits": round(shift, 4),
     }
-    path.write_text(json.dumps(account, indent=1) + "\n", encoding="utf-8")
+    write_json(mam_dir / "training_log.json", account)
+    settings = json.loads((mam_dir / "mam.json").read_text(encoding="utf-8"))
+    settings["command"] = f"{settings['command']}; {_COMMAND}"
+    write_json(mam_dir / "mam.json", settings)

@@ -17,7 +17,7 @@ from fidgety.training.calibrate import Calibration
 if TYPE_CHECKING:
     from fidgety.training.fit import Protocol
 
-__all__ = ["LogRow", "write_log"]
+__all__ = ["LogRow", "write_curve", "write_json", "write_log"]
 
 LogRow = dict[str, float | int | str]
 
@@ -41,11 +41,7 @@ def write_log(
 ) -> None:
     """Write training_log.csv (one row per step), training_log.json (the account) and mam.json (what a bundle needs)."""
     command = f"fidgety train OUT --seed {seed}"
-    columns = list(dict.fromkeys(name for row in log for name in row))
-    with (out_dir / "training_log.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(log)
+    write_curve(out_dir / "training_log.csv", log)
     account = {
         "command": command,
         "seed": seed,
@@ -55,9 +51,9 @@ def write_log(
         "held_out": {name: round(value, 4) for name, value in figures.items()},
         "calibration": asdict(calibration),
     }
-    _write_json(out_dir / "training_log.json", account)
+    write_json(out_dir / "training_log.json", account)
     chosen_by = f"nearest FMs frequency and Youden's risk threshold on {calibration.n_recordings} phantoms kept for it"
-    _write_json(
+    write_json(
         out_dir / "mam.json",
         {
             "name": protocol.name,
@@ -77,5 +73,15 @@ def write_log(
     )
 
 
-def _write_json(path: Path, content: Mapping[str, object]) -> None:
+def write_curve(path: Path, log: Sequence[LogRow]) -> None:
+    """One row per step; columns in the order in which they first appear."""
+    columns = list(dict.fromkeys(name for row in log for name in row))
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(log)
+
+
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    """Indented, for a human to read."""
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -38,5 +38,7 @@ def test_align_to_chain_shifts_the_last_bias_alone(bundle: Bundle, mam_dir: Path
     account = json.loads((mam_dir / "training_log.json").read_text())["chain"]
     assert account["n_windows"] == 4 * 2  # 275 frames hold two localisation windows
     assert account["shift_logits"] == pytest.approx(shift, abs=1e-4)
+    source = json.loads((mam_dir / "mam.json").read_text())["command"]
+    assert source.endswith("; fidgety train-align OUT")
     with pytest.raises(BundleError, match="not built of"):  # the bundle now holds other graphs than the folder
         align_to_chain(mam_dir, bundle, tmp_path / "study", TINY)

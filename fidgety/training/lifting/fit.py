@@ -7,8 +7,6 @@ Windows are drawn afresh for every step. Figures of the log are of infants held 
 
 from __future__ import annotations
 
-import csv
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -25,6 +23,7 @@ from fidgety.phantom.pose_noise import PoseNoise, default_pose_noise
 from fidgety.training.lifting.losses import bone_loss, place_loss, velocity_loss
 from fidgety.training.lifting.measure import aligned_error, depth_sign_share, side_share
 from fidgety.training.lifting.pairs import Pairs, Posed, draw_pairs, simulate_posed
+from fidgety.training.log import LogRow, write_curve, write_json
 from fidgety.training.networks.lifter import CHANNELS, Lifter
 
 __all__ = ["LIFTER_DEMO", "LIFTER_QUICK", "LifterProtocol", "train_lifter"]
@@ -80,12 +79,12 @@ def train_lifter(out_dir: Path, seed: int = 1, protocol: LifterProtocol = LIFTER
 
 def _fit(
     protocol: LifterProtocol, seed: int, infants: Sequence[Posed], check: Pairs, noise: PoseNoise
-) -> tuple[Lifter, list[dict[str, float]]]:
+) -> tuple[Lifter, list[LogRow]]:
     rng = np.random.default_rng([seed, 0])
     lifter = Lifter(protocol.channels).train()
     optimiser = torch.optim.AdamW(lifter.parameters(), lr=protocol.rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, protocol.rate, protocol.steps, pct_start=0.05)
-    rows: list[dict[str, float]] = []
+    rows: list[LogRow] = []
     for step in range(1, protocol.steps + 1):
         pairs = draw_pairs(rng, infants, protocol.batch, protocol.rows, noise)
         lifted, true = lifter(torch.from_numpy(pairs.features), torch.from_numpy(pairs.in_plane)), pairs.joints
@@ -100,7 +99,7 @@ def _fit(
         torch.nn.utils.clip_grad_norm_(lifter.parameters(), 1.0)
         optimiser.step()
         schedule.step()
-        rows.append({"step": step} | {name: round(float(value.detach()), 5) for name, value in losses.items()})
+        rows.append({"step": step, **{name: round(float(value.detach()), 5) for name, value in losses.items()}})
         if step % protocol.validate_every == 0 or step == protocol.steps:
             rows[-1] |= _figures(lifter, check)
             print(" ".join(f"{name} {value}" for name, value in rows[-1].items()), file=sys.stderr, flush=True)
@@ -131,14 +130,10 @@ def _write_log(
     protocol: LifterProtocol,
     seed: int,
     seconds: float,
-    rows: Sequence[dict[str, float]],
+    rows: Sequence[LogRow],
     figures: dict[str, float],
 ) -> None:
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    with (out_dir / "lifter_log.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_curve(out_dir / "lifter_log.csv", rows)
     account = {
         "command": f"fidgety train-lifter OUT --seed {seed}",
         "seed": seed,
@@ -147,4 +142,4 @@ def _write_log(
         "built_with": {name: version(name) for name in ("torch", "numpy", "onnx")},
         "held_out": figures,
     }
-    (out_dir / "lifter_log.json").write_text(json.dumps(account, indent=1) + "\n", encoding="utf-8")
+    write_json(out_dir / "lifter_log.json", account)
