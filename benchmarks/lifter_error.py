@@ -1,134 +1,184 @@
-"""The lifter against the pose network's own 3D and against flat joints, where the truth is known.
+"""The bundle's lifter against the pose network's own 3D and against flat joints, where the truth is known.
 
-    python benchmarks/lifter_error.py LIFTER.onnx RECORDING.mp4 [RECORDING.mp4 ...] [--pairs POSES.npz]
+    python benchmarks/lifter_error.py RECORDING.mp4 [RECORDING.mp4 ...] [--pairs POSES.npz]
 
-RECORDINGs are rendered ones with their truth beside them. POSES.npz holds single poses: `pose2d` (N, 13, 2) px and
-`pose3d` (N, 13, 3), in any axes, of 13 joints (0 head; 1, 3, 5 and 2, 4, 6 the arms; 7, 9, 11 and 8, 10, 12 the legs).
-Prints the mean error after similarity alignment in trunk lengths and, where the truth is in the camera's axes, the
-share of bones whose depth has the right sign and of limb joints that lie on their own side.
+RECORDINGs are rendered ones with their truth beside them. POSES.npz holds single poses: `pose2d` (N, 13, 2) px,
+`pose3d` (N, 13, 3) in any axes and `valid` (N, 13), of 13 joints (0 head; 1, 3, 5 the right and 2, 4, 6 the left arm;
+7, 9, 11 the right and 8, 10, 12 the left leg). Prints the mean error of the joints after similarity alignment in trunk
+lengths, the share of bones whose depth has the right sign and of limb joints that lie on their own side.
 """
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from machine import describe_machine
 
-from fidgety.bundle import default_bundle_path, open_bundle
+from fidgety.bundle import Bundle, default_bundle_path, open_bundle
 from fidgety.phantom.truth import read_camera, read_truth
 from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.source import open_source
-from fidgety.runtime.stream_lifter import StreamLifter
 from fidgety.runtime.track import smooth_rows
-from fidgety.runtime.upright import UprightFrame, turned_back
 from fidgety.skeleton import BLAZEPOSE_33, COCO_17, H36M_17, joints_matrix
 from fidgety.training.lifting.measure import aligned_error, depth_sign_share, side_share
+from fidgety.training.views import LifterGraph, lift_keypoints
 
 _HIP, _THORAX = H36M_17.indices("hip", "thorax")
 _THIRTEEN = {
-    **{
-        f"{'left' if i % 2 else 'right'}_{joint}": i
-        for first, joint in ((1, "shoulder"), (3, "elbow"), (5, "wrist"))
-        for i in (first, first + 1)
-    },
-    **{
-        f"{'left' if i % 2 else 'right'}_{joint}": i
-        for first, joint in ((7, "hip"), (9, "knee"), (11, "ankle"))
-        for i in (first, first + 1)
-    },
+    f"{'right' if i % 2 else 'left'}_{joint}": i
+    for first, joint in ((1, "shoulder"), (3, "elbow"), (5, "wrist"), (7, "hip"), (9, "knee"), (11, "ankle"))
+    for i in (first, first + 1)
 }
+_MOST_OFF_PX = 30.0  # of a weak perspective fit: with more it does not tell where the camera stood
 
 
-def lift(graph: Path, channels: int, xy: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """COCO-17 rows (T, 17, 2) px -> (T, 17, 3) in the picture's axes, trunk lengths."""
-    features, in_plane, trunk = UprightFrame().apply(xy, scores)
-    stream = StreamLifter(graph, channels)
-    lifted = np.concatenate([stream.push(features, in_plane), stream.finish()])
-    return turned_back(lifted, trunk)
+@dataclass(frozen=True)
+class Poses:
+    """joints by kind and true ones (N, J, 3), camera's axes, any scale; J joints of H36M-17, `order`."""
+
+    kinds: dict[str, np.ndarray]
+    true: np.ndarray
 
 
-def tell(name: str, candidates: dict[str, np.ndarray], true: np.ndarray, *, in_camera: bool) -> None:
-    print(f"{name}: {len(true)} poses")
-    for kind, joints in candidates.items():
-        joints, wanted = joints.astype(np.float64), true.astype(np.float64)
-        error = aligned_error(joints, wanted).mean()
-        line = f"{kind:>24}: aligned error {error:.3f}"
-        if in_camera:
-            trunk = np.linalg.norm(wanted[:, _THORAX], axis=-1)[:, None, None]
-            own_trunk = np.linalg.norm(joints[:, _THORAX] - joints[:, _HIP], axis=-1)[:, None, None]
-            sign, side = (
-                depth_sign_share(joints, wanted),
-                side_share((joints - joints[:, :1]) / own_trunk, wanted / trunk),
-            )
-            line += f", depth sign right {sign:.1%}, side right {side:.1%}"
-        print(line)
-
-
-def of_recording(graph: Path, channels: int, path: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Joints by kind and the true ones, every 5th frame; frames without a pose are left out."""
+def of_recording(bundle: Bundle, lifter: LifterGraph, path: Path) -> Poses:
+    """Every 5th frame in which an infant was found."""
     with open_source(str(path)) as source:
-        poses = list(PoseEstimator(open_bundle(default_bundle_path())).poses(source.frames()))
+        poses = list(PoseEstimator(bundle).poses(source.frames()))
     truth, camera = read_truth(path), read_camera(path)
     kept = np.flatnonzero(~truth.is_dropped)[: len(poses)]
     is_found = np.array([not pose.is_missing for pose in poses])
     xy, world = np.stack([pose.keypoints_xy for pose in poses]), np.stack([pose.world_m for pose in poses])
     scores = np.stack([pose.keypoint_scores for pose in poses])
     coco = BLAZEPOSE_33.indices(*COCO_17.keypoints)
-    weights = open_bundle(default_bundle_path()).manifest.track.smoothing_weights
-    lifted = lift(
-        graph, channels, smooth_rows(xy[:, coco], weights) if is_found.all() else xy[:, coco], scores[:, coco]
-    )
+    seen = smooth_rows(xy, bundle.manifest.track.smoothing_weights) if is_found.all() else xy
     matrix = joints_matrix(BLAZEPOSE_33)
-    plane = matrix @ xy
-    hip = H36M_17.index["hip"]
     true = camera.to_camera(truth.joints_m[kept])
-    true = true - true[:, hip : hip + 1]
     use = np.flatnonzero(is_found)[::5]
-    flat = np.concatenate([plane, np.zeros_like(plane[..., :1])], axis=-1)
-    kinds = {"lifter": lifted, "pose network's world": matrix @ world, "flat": flat}
-    return {kind: joints[use] for kind, joints in kinds.items()}, true[use]
+    flat = np.concatenate([matrix @ xy, np.zeros((len(xy), 17, 1), np.float32)], axis=-1)
+    kinds = {
+        "lifter": lift_keypoints(seen[:, coco], lifter, scores[:, coco]),
+        "pose network's world": matrix @ world,
+        "flat": flat,
+    }
+    return Poses({kind: joints[use] for kind, joints in kinds.items()}, true[use])
 
 
-def of_pairs(graph: Path, channels: int, path: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Single poses: each one is a recording of one row. Spine, neck and head are not in the truth: they stay out."""
+def tell_recordings(found: list[Poses]) -> None:
+    true = np.concatenate([one.true for one in found]).astype(np.float64)
+    true -= true[:, _HIP, None]
+    print(f"rendered recordings: {len(true)} poses")
+    for kind in found[0].kinds:
+        joints = np.concatenate([one.kinds[kind] for one in found]).astype(np.float64)
+        joints -= joints[:, _HIP, None]
+        trunks = [np.linalg.norm(one[:, _THORAX], axis=-1)[:, None, None] for one in (joints, true)]
+        print(
+            f"{kind:>24}: aligned error {aligned_error(joints, true).mean():.3f}, "
+            f"depth sign right {depth_sign_share(joints, true):.1%}, "
+            f"side right {side_share(joints / trunks[0], true / trunks[1]):.1%}"
+        )
+
+
+def tell_pairs(lifter: LifterGraph, path: Path) -> None:
+    """Single poses: each one is a recording of one row. Compared are the joints that the truth holds."""
     with np.load(path) as saved:
-        valid, pose2d, pose3d = saved["valid"].astype(bool), saved["pose2d"], saved["pose3d"]
-    whole = valid.reshape(len(valid), -1).all(axis=1)
-    pose2d, pose3d = pose2d[whole], pose3d[whole]
-    xy = np.full((len(pose2d), 17, 2), np.nan, np.float32)
-    for name, i in _THIRTEEN.items():
-        xy[:, COCO_17.index[name]] = pose2d[:, i, :2]
-    scores = np.where(np.isfinite(xy[..., 0]), 0.9, 0.0).astype(np.float32)
-    lifted = np.concatenate([lift(graph, channels, xy[i : i + 1], scores[i : i + 1]) for i in range(len(xy))])
-    true, flat = np.zeros((len(xy), 17, 3)), np.zeros((len(xy), 17, 3))
-    for joints, source in ((true, pose3d), (flat, np.concatenate([pose2d, np.zeros((*pose2d.shape[:2], 1))], axis=-1))):
-        for name, i in _THIRTEEN.items():
-            joints[:, H36M_17.index[name]] = source[:, i]
-        middle = {"hip": "hip", "thorax": "shoulder"}
-        for name, joint in middle.items():
-            joints[:, H36M_17.index[name]] = (
-                source[:, _THIRTEEN[f"left_{joint}"]] + source[:, _THIRTEEN[f"right_{joint}"]]
-            ) / 2
-        joints -= joints[:, :1].copy()
-    for joints in (true, flat, lifted):  # what the truth does not hold counts for nobody
-        joints[:, H36M_17.indices("spine", "neck", "head")] = 0.0
-    return {"lifter": lifted, "flat": flat}, true
+        valid, pose2d, pose3d = saved["valid"].astype(bool), saved["pose2d"], saved["pose3d"].astype(np.float64)
+    rows: dict[str, list[tuple[float, bool]]] = {"lifter": [], "flat": []}
+    signs: list[tuple[int, int, bool]] = []
+    order = list(_THIRTEEN)
+    trunk = _trunk(pose3d[valid[:, [1, 2, 7, 8]].all(axis=1)])
+    for xy, xyz, is_valid in zip(pose2d, pose3d, valid, strict=True):
+        true = _in_camera(xy[is_valid], xyz[is_valid], xyz)
+        if true is None:
+            continue
+        known = [name for name in order if is_valid[_THIRTEEN[name]]]
+        keypoints = np.full((1, 17, 2), np.nan, np.float32)
+        for name in order:
+            keypoints[0, COCO_17.index[name]] = xy[_THIRTEEN[name]]
+        scores = np.where(np.isfinite(keypoints[..., 0]), np.float32(0.9), np.float32(0.0))
+        lifted = lift_keypoints(keypoints, lifter, scores)[0, H36M_17.indices(*known)].astype(np.float64)
+        at = [_THIRTEEN[name] for name in known]
+        wanted, plane = true[at], np.concatenate([xy[at], np.zeros((len(at), 1))], axis=1)
+        is_supine = _faces_camera(xy)
+        for kind, joints in (("lifter", lifted), ("flat", plane)):
+            rows[kind].append((_aligned(joints, wanted) / trunk, is_supine))
+        signs.append((*_signs(lifted, wanted, known, trunk), is_supine))
+    for part in ("supine", "seen from behind"):
+        chosen = [right_and_all[:2] for right_and_all in signs if right_and_all[2] == (part == "supine")]
+        errors = {
+            kind: np.mean([error for error, is_supine in found if is_supine == (part == "supine")])
+            for kind, found in rows.items()
+        }
+        right, clear = np.sum(chosen, axis=0)
+        print(
+            f"{path.name}, {part}: {len(chosen)} poses; aligned error of the lifter {errors['lifter']:.3f}, flat "
+            f"{errors['flat']:.3f}; depth sign right {right / max(clear, 1):.1%}"
+        )
+
+
+def _in_camera(xy: np.ndarray, xyz: np.ndarray, whole: np.ndarray) -> np.ndarray | None:
+    """`whole` (13, 3) in the axes of the camera that saw joints xyz (N, 3) at xy (N, 2): weak perspective."""
+    if len(xy) < 7:
+        return None
+    basis = np.concatenate([xyz, np.ones((len(xyz), 1))], axis=1)
+    fitted = np.linalg.lstsq(basis, xy, rcond=None)[0]
+    if np.abs(basis @ fitted - xy).max() > _MOST_OFF_PX:
+        return None
+    u, _, vt = np.linalg.svd(fitted[:3].T, full_matrices=False)
+    right, down = u @ vt
+    return whole @ np.stack([right, down, np.cross(right, down)]).T
+
+
+def _faces_camera(xy: np.ndarray) -> bool:
+    """True when the infant's front is seen: head up, its left is on the right."""
+    up = xy[[1, 2]].mean(axis=0) - xy[[7, 8]].mean(axis=0)
+    across = xy[2] - xy[1]
+    return bool(up[0] * across[1] - up[1] * across[0] > 0)
+
+
+def _trunk(poses: np.ndarray) -> float:
+    trunk = (poses[:, 1] + poses[:, 2] - poses[:, 7] - poses[:, 8]) / 2
+    return float(np.median(np.linalg.norm(trunk, axis=-1)))
+
+
+def _aligned(joints: np.ndarray, true: np.ndarray) -> float:
+    """Mean distance of (J, 3) after the best similarity (Umeyama 1991), in the unit of `true`."""
+    a, b = joints - joints.mean(axis=0), true - true.mean(axis=0)
+    u, s, vt = np.linalg.svd(a.T @ b)
+    s[-1] *= (sign := np.sign(np.linalg.det(u @ vt)))
+    u[:, -1] *= sign
+    scale = s.sum() / max(float((a**2).sum()), 1e-12)
+    return float(np.linalg.norm(scale * a @ (u @ vt) - b, axis=-1).mean())
+
+
+def _signs(joints: np.ndarray, true: np.ndarray, known: list[str], trunk: float) -> tuple[int, int]:
+    """Of the limb bones that clearly point away or near: how many do when lifted, and how many there are."""
+    right = clear = 0
+    for side in ("left", "right"):
+        for a, b in (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle")):
+            ends = [f"{side}_{joint}" for joint in (a, b)]
+            if all(end in known for end in ends):
+                i, j = (known.index(end) for end in ends)
+                deep = true[j, 2] - true[i, 2]
+                if abs(deep) > 0.15 * trunk:
+                    clear += 1
+                    right += int(np.sign(deep) == np.sign(joints[j, 2] - joints[i, 2]))
+    return right, clear
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("graph", type=Path)
     parser.add_argument("recordings", type=Path, nargs="*")
     parser.add_argument("--pairs", type=Path)
-    parser.add_argument("--channels", type=int, default=128)
     given = parser.parse_args()
-    print(describe_machine())
-    results = [of_recording(given.graph, given.channels, path) for path in given.recordings]
-    if results:
-        kinds = {kind: np.concatenate([kinds[kind] for kinds, _ in results]) for kind in results[0][0]}
-        tell("rendered recordings", kinds, np.concatenate([true for _, true in results]), in_camera=True)
+    bundle = open_bundle(default_bundle_path())
+    lifter = LifterGraph(bundle.file(bundle.manifest.lifter.graph), bundle.manifest.lifter)
+    print(f"{describe_machine()}\n{bundle.label}")
+    found = [of_recording(bundle, lifter, path) for path in given.recordings]
+    if found:
+        tell_recordings(found)
     if given.pairs is not None:
-        tell(given.pairs.name, *of_pairs(given.graph, given.channels, given.pairs), in_camera=False)
+        tell_pairs(lifter, given.pairs)
 
 
 if __name__ == "__main__":

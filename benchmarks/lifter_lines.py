@@ -1,10 +1,10 @@
 """Spurious lines in lifted movement: the comb that public lifters leave at multiples of 25/9 Hz, or any other.
 
-    python benchmarks/lifter_lines.py LIFTER.onnx TRACK.npz [TRACK.npz ...] [--channels 128]
+    python benchmarks/lifter_lines.py TRACK.npz [TRACK.npz ...]
 
 TRACKs hold `xyc` (T, 17, 3) COCO-17 at 25 Hz (a real one, or `fidgety phantom cohort`'s). Printed is the level of the
 largest line above .75 Hz over its neighbours, and of the largest on the comb, over all joints, of the keypoints that
-went in and of the joints that came out.
+went in and of the joints that came out, by the bundle's lifter.
 """
 
 import argparse
@@ -13,15 +13,14 @@ from pathlib import Path
 import numpy as np
 from machine import describe_machine
 
+from fidgety.bundle import default_bundle_path, open_bundle
 from fidgety.phantom.transfer import levels_db, power_spectrum
-from fidgety.runtime.stream_lifter import StreamLifter
-from fidgety.runtime.track import BAND_WEIGHTS, smooth_rows
-from fidgety.runtime.upright import UprightFrame
-from fidgety.skeleton import H36M_17
+from fidgety.runtime.track import smooth_rows
+from fidgety.skeleton import COCO_17, H36M_17, joints_matrix
+from fidgety.training.views import LifterGraph, lift_keypoints
 
 FPS = 25.0
 COMB_HZ = FPS / 9
-HIGHEST_HZ = 5.5  # the track's filter leaves nothing above
 
 
 def lines(name: str, signals: np.ndarray) -> None:
@@ -30,7 +29,7 @@ def lines(name: str, signals: np.ndarray) -> None:
     for joint in range(1, signals.shape[1]):
         frequency_hz, power = power_spectrum(signals[:, joint].astype(np.float64), FPS)
         levels = levels_db(power)
-        levels[(frequency_hz < 0.75) | (frequency_hz > HIGHEST_HZ)] = -np.inf
+        levels[frequency_hz < 0.75] = -np.inf
         on_comb = np.abs(frequency_hz - COMB_HZ * np.maximum(np.rint(frequency_hz / COMB_HZ), 1)) <= 0.1
         top = int(np.nanargmax(levels))
         comb = float(np.nanmax(np.where(on_comb, levels, -np.inf)))
@@ -43,19 +42,19 @@ def lines(name: str, signals: np.ndarray) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("graph", type=Path)
     parser.add_argument("tracks", type=Path, nargs="+")
-    parser.add_argument("--channels", type=int, default=128)
     given = parser.parse_args()
-    print(describe_machine())
+    bundle = open_bundle(default_bundle_path())
+    lifter = LifterGraph(bundle.file(bundle.manifest.lifter.graph), bundle.manifest.lifter)
+    print(f"{describe_machine()}\n{bundle.label}")
     for path in given.tracks:
         with np.load(path) as saved:
             xyc = saved["xyc"].astype(np.float32)
-        features, in_plane, _ = UprightFrame().apply(smooth_rows(xyc[..., :2], BAND_WEIGHTS), xyc[..., 2])
-        stream = StreamLifter(given.graph, given.channels)
-        lifted = np.concatenate([stream.push(features, in_plane), stream.finish()])
+        seen = smooth_rows(xyc[..., :2], bundle.manifest.track.smoothing_weights)
+        lifted = lift_keypoints(seen, lifter, xyc[..., 2])
+        in_plane = joints_matrix(COCO_17) @ seen
         print(f"{path.name}: {len(lifted)} rows")
-        lines("joints in the plane, in", in_plane)
+        lines("joints in the plane, in", in_plane - in_plane[:, :1])
         lines("lifted, plane", lifted[..., :2])
         lines("lifted, depth", lifted[..., 2:])
 

@@ -4,13 +4,15 @@
 
 Both get the very same pictures (RGB, as our decoder reads them: OpenCV's reader takes BT.709 for BT.601 and rounds
 down, which alone moves landmarks), start by themselves and track. The second figure has ours read in mediapipe's own
-crops: what differs then is the reading, not the tracking. Distances in source px.
+crops: what differs then is the reading, not the tracking. Distances in source px. Reading from both sides in
+turn is left out: mediapipe does not.
 """
 
 import argparse
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +77,8 @@ def main() -> None:
     given = parser.parse_args()
     theirs, regions, version = their_poses(given.recording, given.mediapipe_python)
     bundle = open_bundle(default_bundle_path())
+    pose = replace(bundle.manifest.pose, reads_both_sides=False)
+    bundle = replace(bundle, manifest=replace(bundle.manifest, pose=pose))
     tracked = np.stack([pose.keypoints_xy for pose in PoseEstimator(bundle).poses(frames_of(given.recording))])
     reader = PoseEstimator(bundle)
     same_crop = [

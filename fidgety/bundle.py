@@ -54,7 +54,8 @@ class Provenance:
     banner: str | None  # shown in every output
     pose_source: str  # package, version, sha256
     pose_licence: str
-    mam_source: str  # training command and seed
+    lifter_source: str  # training command and seed
+    mam_source: str
     built_with: Mapping[str, str]  # package -> version
 
 
@@ -72,6 +73,7 @@ class PoseSettings:
     detector_threshold: float  # detections below are no infant
     presence_threshold: float  # the track is lost below
     crop_margin: float  # crop side / (2 x distance between the two alignment points)
+    reads_both_sides: bool  # every other frame is read from the crop's mirror image
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +87,11 @@ class TrackSettings:
 
 @dataclass(frozen=True, slots=True)
 class LifterSettings:
-    """How 2D becomes 3D. `blazepose-depth`: the pose network's own depth; tracks without depth stay flat."""
+    """How 2D becomes 3D: a temporal dilated-convolution lifter."""
 
-    kind: Literal["blazepose-depth"]
+    graph: str  # file: a chunk of rows and what its layers remember -> as many lifted rows, later
+    channels: int
+    dilations: tuple[int, ...]  # of its layers
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +156,7 @@ class QualityLimits:
     min_bright_luma: float  # 95th percentile of luma, 0 to 255
     min_sharpness: float
     max_jitter_mm: float  # standard deviation of the pose noise, on a 19 cm trunk
+    max_noise_floor_mm: float  # of the limbs where they are quietest, rms per axis, .5 to 4 Hz, on a 19 cm trunk
 
 
 @dataclass(frozen=True, slots=True)

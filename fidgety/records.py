@@ -1,7 +1,7 @@
 """The frozen records that travel from camera to result.
 
-    Frame --pose--> Pose --track--> PoseTrack (25 Hz) --lift--> 3D track --windows--> Window --assess--> WindowScore
-    --assess--> Assessment
+    Frame --pose--> Pose --track--> PoseTrack (25 Hz) --lift--> LiftedTrack --windows--> Window --assess-->
+    WindowScore --assess--> Assessment
 
 Image coordinates: origin at the centre of the top left pixel, x right, y down. Times are presentation times in
 seconds from the first frame. NaN means not observed, never zero.
@@ -23,6 +23,7 @@ __all__ = [
     "FloatArray",
     "FmsFrequency",
     "Frame",
+    "LiftedTrack",
     "Moment",
     "Pose",
     "PoseTrack",
@@ -68,7 +69,6 @@ class Pose:
     time_s: float  # presentation time, seconds from the first frame
     keypoints_xy: FloatArray  # (K, 2) float32, source-image pixels; NaN = no infant found in this frame
     keypoint_scores: FloatArray  # (K,) float32 in [0, 1]: probability that the keypoint is in view
-    depth_px: FloatArray  # (K,) float32, pixels, away from the camera, 0 at mid-hip; NaN = the network gives none
     world_m: FloatArray  # (K, 3) float32, metres of an adult body, origin mid-hip; NaN = the network gives none
     presence: float  # in [0, 1]: confidence that an infant was tracked in this frame; 0 = none
     n_others: int | None  # other people in the picture; None = not looked for in this frame
@@ -87,11 +87,19 @@ class PoseTrack:
     first_frame: int  # position of row 0 on the fixed-rate time axis
     keypoints_xy: FloatArray  # (T, K, 2) float32, source-image pixels
     keypoint_scores: FloatArray  # (T, K) float32 in [0, 1]
-    depth_px: FloatArray  # (T, K) float32, pixels; NaN throughout = the pose source gives no depth
     is_observed: BoolArray  # (T,) bool: False = no pose near this time; the row is bridged (finite) or NaN
 
     def __len__(self) -> int:
         return int(self.keypoints_xy.shape[0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LiftedTrack:
+    """T consecutive rows of H36M-17 joints, in 3D and as they were seen. NaN where a keypoint of the joint is NaN."""
+
+    joints: FloatArray  # (T, 17, 3) float32, trunk lengths, origin at the hip; picture's axes: x right, y down, z away
+    joints_xy: FloatArray  # (T, 17, 2) float32, source-image pixels
+    is_observed: BoolArray  # (T,) bool, as in PoseTrack
 
 
 VoidReason = Literal["frames missing", "gap too long"]

@@ -121,15 +121,16 @@ class PlanName(str, Enum):
     """How much the fidelity bench measures."""
 
     quick = "quick"
+    views = "views"
     full = "full"
 
 
 @app.command()
 def fidelity(
     out: Annotated[Path, typer.Argument(help="Folder for fidelity.csv, fidelity.md and fidelity.html.")],
-    plan: Annotated[PlanName, typer.Option(help="quick: the targets' camera, minutes; full: all, hours.")] = (
-        PlanName.quick
-    ),
+    plan: Annotated[
+        PlanName, typer.Option(help="quick: the targets' camera; views: all cameras; full: all of it, hours.")
+    ] = (PlanName.quick),
     folder: Annotated[
         Path, typer.Option(help="Folder for the rendered recordings; those that are there are used again.")
     ] = Path("fidelity-recordings"),
@@ -138,13 +139,13 @@ def fidelity(
     """Measure what the chain does to known movements: gain, phase, noise floor, spurious lines, cross-talk."""
     from fidgety.batch import make_folder
     from fidgety.phantom.fidelity import describe_chain, run_plan
-    from fidgety.phantom.fidelity_plan import FULL_PLAN, QUICK_PLAN
+    from fidgety.phantom.fidelity_plan import FULL_PLAN, QUICK_PLAN, VIEWS_PLAN
     from fidgety.phantom.fidelity_report import About, write_fidelity
 
     bundle = load_bundle(bundle_path)
     make_folder(out)
     make_folder(folder)
-    chosen = QUICK_PLAN if plan is PlanName.quick else FULL_PLAN
+    chosen = next(one for one in (QUICK_PLAN, VIEWS_PLAN, FULL_PLAN) if one.name == plan.value)
     rows = run_plan(chosen, bundle, folder, log)
     about = About(chosen.name, bundle.label, bundle.manifest.provenance.banner, describe_chain(bundle))
     write_fidelity(out, rows, about)

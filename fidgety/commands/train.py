@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -27,22 +28,29 @@ def _extra() -> Iterator[None]:
 def train(
     out: Annotated[Path, typer.Argument(help="Folder for weights, graphs, log and mam.json.")],
     seed: Annotated[int, typer.Option(min=0)] = 1,
+    lifter: Annotated[
+        Path | None, typer.Option(help="Folder that `train-lifter` wrote (default: the demo's lifter).")
+    ] = None,
 ) -> None:
     """Train MAM on simulated infants and export it: what the demo bundle is made of."""
     with _extra():
         from fidgety.training.fit import train_demo
-    train_demo(out, seed)
+    train_demo(out, seed, lifter_dir=lifter)
     print(f"weights, graphs and log written to {out}")
 
 
 def train_lifter(
     out: Annotated[Path, typer.Argument(help="Folder for weights, streaming graph and log.")],
     seed: Annotated[int, typer.Option(min=0)] = 1,
+    channels: Annotated[int, typer.Option(min=8, max=1024, help="Channels of every layer.")] = 128,
+    layers: Annotated[int, typer.Option(min=2, max=6, help="Layers, of dilations 1, 3, 9, 27, ...")] = 4,
 ) -> None:
     """Train the lifter (2D keypoints to 3D joints) on simulated infants and export it."""
     with _extra():
+        from fidgety.training.lifting.fit import LIFTER_DEMO
         from fidgety.training.lifting.fit import train_lifter as train_and_export
-    train_and_export(out, seed)
+    shape = replace(LIFTER_DEMO, channels=channels, dilations=tuple(3**layer for layer in range(layers)))
+    train_and_export(out, seed, shape)
     print(f"weights, graph and log written to {out}")
 
 

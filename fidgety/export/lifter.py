@@ -1,7 +1,8 @@
-"""Trained lifter weights (.npz) -> one streaming ONNX graph: a chunk of rows in, as many lifted rows out, 121 later.
+"""Trained lifter weights (.npz) -> one streaming ONNX graph: a chunk of rows in, as many lifted rows out, later.
 
-    in:  features (T, 51), in_plane (T, 17, 2), cache_0 .. cache_4 (1, C, 2 d), cache_plane (121, 17, 2)
-    out: joints (T, 17, 3), new_cache_0 .. new_cache_4, new_cache_plane
+    in:  features (T, 51), in_plane (T, 17, 2), what layers, slow means and delays remember: cache_0 ..,
+         cache_slow_0 .., cache_depth, cache_plane
+    out: joints (T, 17, 3), new_cache_0 .., new_cache_plane
 
 Each layer keeps the last rows of its input that the next chunk needs, so that nothing is computed twice and any
 chunking gives what one run over everything gives. Batch norms are folded into the convolutions before them.
@@ -18,11 +19,10 @@ from numpy.typing import NDArray
 
 from fidgety.errors import BundleError
 from fidgety.export.graph_writer import GraphWriter
+from fidgety.runtime.stream_lifter import SLOW_ROWS, cache_shapes, reach_of, whole_reach
 
-__all__ = ["DILATIONS", "export_lifter"]
+__all__ = ["export_lifter", "lifter_shape"]
 
-DILATIONS = (1, 3, 9, 27, 81)
-REACH = sum(DILATIONS)
 _J = 17
 _MOST = 0.5  # as in training/networks/lifter.py
 _EPSILON = 1e-5  # of torch's batch norms
@@ -33,51 +33,73 @@ Weights = Mapping[str, Array]
 
 def export_lifter(weights_path: Path, out: Path) -> Path:
     """Write the graph. Same weights, same bytes. Raises BundleError where the weights are missing or not a lifter's."""
-    if not weights_path.is_file():
-        raise BundleError(f"no lifter weights at {weights_path}: train them with `fidgety train-lifter`")
-    with np.load(weights_path, allow_pickle=False) as saved:
-        weights = {name: saved[name].astype(np.float32) for name in saved.files}
-    if "enter.weight" not in weights or "leave.weight" not in weights:
-        raise BundleError(f"{weights_path} holds no lifter: train it with `fidgety train-lifter`")
+    weights = _read_weights(weights_path)
     out.write_bytes(_graph(weights).SerializeToString(deterministic=True))
     return out
+
+
+def lifter_shape(weights_path: Path) -> tuple[int, tuple[int, ...]]:
+    """Channels and dilations of trained weights. Raises BundleError as `export_lifter` does."""
+    weights = _read_weights(weights_path)
+    return weights["enter.weight"].shape[0], tuple(int(d) for d in weights["dilations"])
+
+
+def _read_weights(path: Path) -> Weights:
+    if not path.is_file():
+        raise BundleError(f"no lifter weights at {path}: train them with `fidgety train-lifter`")
+    with np.load(path, allow_pickle=False) as saved:
+        weights = {name: saved[name].astype(np.float32) for name in saved.files}
+    if not {"enter.weight", "leave.weight", "dilations"} <= set(weights):
+        raise BundleError(f"{path} holds no lifter: train it with `fidgety train-lifter`")
+    return weights
 
 
 def _graph(weights: Weights) -> onnx.ModelProto:
     graph = GraphWriter()
     channels, n_features = weights["enter.weight"].shape[:2]
+    dilations = tuple(int(d) for d in weights["dilations"])
+    reach = whole_reach(dilations)
     rows = graph.node("Unsqueeze", graph.node("Transpose", "features", perm=[1, 0]), _axes(graph, 0))  # (1, 51, T)
-    values = _convolve(graph, _remember(graph, rows, 0), "enter", "enter_norm", weights, 1)
-    for i, dilation in enumerate(DILATIONS[1:]):
-        wide = _remember(graph, values, i + 1)
-        inside = _convolve(graph, wide, f"blocks.{i}.wide", f"blocks.{i}.wide_norm", weights, dilation)
+    values = _convolve(graph, _remember(graph, rows, 0, dilations[0]), "enter", "enter_norm", weights, dilations[0])
+    for i, dilation in enumerate(dilations[1:]):
+        wide = _remember(graph, values, i + 1, dilation)
+        mean = graph.node("AveragePool", wide, kernel_shape=[dilation])
+        inside = _convolve(graph, mean, f"blocks.{i}.wide", f"blocks.{i}.wide_norm", weights, dilation)
         inside = _convolve(graph, inside, f"blocks.{i}.point", f"blocks.{i}.point_norm", weights, 1)
-        values = graph.node("Add", _cut(graph, wide, dilation, -dilation, axis=2), inside)
+        values = graph.node("Add", _cut(graph, wide, reach_of(dilation), -reach_of(dilation), axis=2), inside)
     constants = [graph.constant(f"leave.{part}", weights[f"leave.{part}"]) for part in ("weight", "bias")]
     raw = graph.node("Conv", values, *constants, kernel_shape=[1])
     raw = graph.node("Transpose", graph.node("Squeeze", raw, _axes(graph, 0)), perm=[1, 0])  # (T, 68)
-    factor = graph.node("Tanh", _cut(graph, raw, 0, _J, axis=1))
-    factor = graph.node("Add", graph.node("Mul", factor, graph.constant("most", _MOST)), graph.constant("one", 1.0))
     offset = graph.reshape(_cut(graph, raw, _J, 4 * _J, axis=1), -1, _J, 3)
     remembered = graph.node("Concat", "cache_plane", "in_plane", axis=0)
-    _cut(graph, remembered, -REACH, 1 << 30, axis=0, output="new_cache_plane")
-    plane = graph.node(
-        "Mul", _cut(graph, remembered, 0, -REACH, axis=0), graph.node("Unsqueeze", factor, _axes(graph, 2))
-    )
-    padded = graph.node("Pad", plane, graph.constant("pads", [0, 0, 0, 0, 0, 1], np.int64))
-    graph.node("Add", padded, offset, output="joints")
-    sizes = [n_features, *[channels] * (len(DILATIONS) - 1)]
-    caches = {f"cache_{i}": (1, c, 2 * d) for i, (c, d) in enumerate(zip(sizes, DILATIONS, strict=True))}
-    caches["cache_plane"] = (REACH, _J, 2)
+    _cut(graph, remembered, -reach, 1 << 30, axis=0, output="new_cache_plane")
+    # The network's rows lie `rest` after the lifted ones: so much its slow corrections still look ahead.
+    rest = sum(n // 2 for n in SLOW_ROWS)
+    near = _cut(graph, remembered, rest, rest - reach, axis=0)
+    factor = graph.node("Mul", graph.node("Tanh", _cut(graph, raw, 0, _J, axis=1)), graph.constant("most", _MOST))
+    scaled = graph.node("Mul", near, graph.node("Unsqueeze", factor, _axes(graph, 2)))
+    correction = graph.node("Add", scaled, _cut(graph, offset, 0, 2, axis=2))
+    slow = graph.node("Transpose", graph.reshape(correction, -1, 2 * _J), perm=[1, 0])
+    slow = graph.node("Unsqueeze", slow, _axes(graph, 0))  # (1, 34, T)
+    for i, n in enumerate(SLOW_ROWS):
+        whole = graph.node("Concat", f"cache_slow_{i}", slow, axis=2)
+        _cut(graph, whole, 1 - n, 1 << 30, axis=2, output=f"new_cache_slow_{i}")
+        slow = graph.node("AveragePool", whole, kernel_shape=[n])
+    slow = graph.node("Transpose", graph.node("Squeeze", slow, _axes(graph, 0)), perm=[1, 0])
+    plane = graph.node("Add", _cut(graph, remembered, 0, -reach, axis=0), graph.reshape(slow, -1, _J, 2))
+    depth = graph.node("Concat", "cache_depth", _cut(graph, offset, 2, 3, axis=2), axis=0)
+    _cut(graph, depth, -rest, 1 << 30, axis=0, output="new_cache_depth")
+    graph.node("Concat", plane, _cut(graph, depth, 0, -rest, axis=0), axis=2, output="joints")
+    caches = cache_shapes(channels, dilations)
     inputs = {"features": ("T", n_features), "in_plane": ("T", _J, 2), **caches}
     outputs = {"joints": ("T", _J, 3), **{f"new_{name}": shape for name, shape in caches.items()}}
     return graph.model("lifter", inputs, outputs)
 
 
-def _remember(graph: GraphWriter, values: str, layer: int) -> str:
-    """The cache before the chunk's values, (1, C, 2 d + T); its last 2 d columns are the next chunk's cache."""
+def _remember(graph: GraphWriter, values: str, layer: int, dilation: int) -> str:
+    """The cache before the chunk's values, (1, C, 2 reach + T); its last 2 reach columns are the next chunk's cache."""
     whole = graph.node("Concat", f"cache_{layer}", values, axis=2)
-    _cut(graph, whole, -2 * DILATIONS[layer], 1 << 30, axis=2, output=f"new_cache_{layer}")
+    _cut(graph, whole, -2 * reach_of(dilation), 1 << 30, axis=2, output=f"new_cache_{layer}")
     return whole
 
 

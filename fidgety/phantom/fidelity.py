@@ -1,18 +1,19 @@
 """The fidelity bench: known movement in, what the chain makes of it out, figure by figure.
 
-    Scene --render_recording (kept in a folder)--> open_source -> PoseEstimator -> track_poses -> lift_track --+
-      |                                                                                                        v
-      +--its own movement at the track's instants, projected by the camera-----------------------------> Reading -> rows
+    Scene --render_recording (kept in folder)--> open_source -> PoseEstimator -> track_poses -> lift_tracks --+
+      |                                                                                                         v
+      +--its own movement at the track's instants, in the camera's axes--------------------------------> Reading -> rows
 
 The truth comes from the scene itself, at k / 25 s, so that a camera of 30 fps costs it no interpolation; it is what
-the truth file beside the recording holds, without that file's rounding. Lengths are those in the picture, in mm at the
-depth of the hip: the trunk's true length over its length in pixels.
+the truth file beside the recording holds, without that file's rounding. The lifted track starts at the hip of every
+row; where the hip lies in the picture is added again, so that a hip that is read wrongly counts once and not for every
+joint (MAM reads differences between joints). What is measured becomes millimetres by its median trunk and the true one.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -26,7 +27,6 @@ from fidgety.phantom.fidelity_plan import FREQUENCIES_HZ, Plan
 from fidgety.phantom.fidelity_scenes import JOINTS, Axis, Drive, Scene, View, resting_ends
 from fidgety.phantom.kinematics import h36m17
 from fidgety.phantom.motion import Motion
-from fidgety.phantom.observe import project_joints
 from fidgety.phantom.transfer import (
     band_gain,
     band_rms,
@@ -37,10 +37,10 @@ from fidgety.phantom.transfer import (
     residual_at,
 )
 from fidgety.phantom.video import render_recording
-from fidgety.runtime.lift import lift_track
+from fidgety.records import LiftedTrack
+from fidgety.runtime.pipeline import lift_poses
 from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.source import open_source
-from fidgety.runtime.track import track_poses
 from fidgety.skeleton import BLAZEPOSE_33, H36M_17
 
 __all__ = ["BAND_HZ", "COMB_HZ", "Reading", "Row", "describe_chain", "rows_of", "run_plan"]
@@ -75,7 +75,7 @@ class Row:
 class Reading:
     """One recording, true and as the chain reads it, at the track's rate.
 
-    true, measured: (T, 17, 3) float64, H36M-17, mm at the hip's depth: x right, y down, z away from the camera. Frames
+    true, measured: (T, 17, 3) float64, H36M-17, mm: x right, y down, z away from the camera, beyond the hip. Frames
     without a pose are bridged by straight lines.
     """
 
@@ -205,23 +205,15 @@ def _read(scene: Scene, view: View, bundle: Bundle, folder: Path) -> Reading:
     camera = view.camera
     path = _recording(scene, view, camera, folder)
     with open_source(str(path)) as source:
-        pieces = list(
-            track_poses(
-                PoseEstimator(bundle).poses(source.frames()),
-                bundle.manifest.track,
-                BLAZEPOSE_33.name,
-                len(BLAZEPOSE_33),
-            )
-        )
-    measured = np.concatenate([lift_track(piece) for piece in pieces]).astype(np.float64)
+        pieces = list(lift_poses(PoseEstimator(bundle).poses(source.frames()), BLAZEPOSE_33, bundle))
+    measured = _placed(pieces)
     joints_m = h36m17(scene.motion(camera, bundle.manifest.track.fps))
     n = min(len(measured), len(joints_m))  # the last frame of another rate may fall before the last instant
-    true = project_joints(joints_m[:n], camera)
-    mm_per_px = 1e3 * _trunk(joints_m.astype(np.float64)) / _trunk(true)
+    true = 1e3 * camera.to_camera(joints_m[:n])
+    true[..., 2] -= true[:, _HIP, None, 2]
     is_seen = np.isfinite(measured[:n]).all(axis=(1, 2))
-    return Reading(
-        bundle.manifest.track.fps, mm_per_px * true, mm_per_px * _bridged(measured[:n]), float(is_seen.mean())
-    )
+    bridged = _bridged(measured[:n])
+    return Reading(bundle.manifest.track.fps, true, bridged * (_trunk(true) / _trunk(bridged)), float(is_seen.mean()))
 
 
 def _recording(scene: Scene, view: View, camera: Camera, folder: Path) -> Path:
@@ -238,9 +230,18 @@ def _digest(motion: Motion, camera: Camera, scene: Scene) -> str:
     return hashlib.sha256(motion.points_m.tobytes() + about).hexdigest()[:10]
 
 
+def _placed(pieces: Sequence[LiftedTrack]) -> Array:
+    """(T, 17, 3) lifted joints of one recording, trunk lengths, with the hip at its place in the picture."""
+    joints = np.concatenate([piece.joints for piece in pieces]).astype(np.float64)
+    joints_xy = np.concatenate([piece.joints_xy for piece in pieces]).astype(np.float64)
+    px_per_trunk = _trunk(joints_xy) / _trunk(joints[..., :2])
+    joints[..., :2] += joints_xy[:, _HIP, None] / px_per_trunk
+    return joints
+
+
 def _trunk(joints: Array) -> float:
-    """Median distance from hip to thorax in (T, 17, 3), in its unit."""
-    return float(np.median(np.linalg.norm(joints[:, _THORAX] - joints[:, _HIP], axis=-1)))
+    """Median distance from hip to thorax in (T, 17, D), in its unit."""
+    return float(np.nanmedian(np.linalg.norm(joints[:, _THORAX] - joints[:, _HIP], axis=-1)))
 
 
 def _bridged(track: Array) -> Array:

@@ -2,24 +2,27 @@
 
     Plan = (View, Programme) ...;  Programme -> Scenes: single joints, all together, noise, motionless, slow
 
-The quick plan is the one camera that the targets name; the full plan adds sizes, frame rates, sides and amplitudes.
+The quick plan is the one camera that the targets name; the views plan has all joints move at once, and nothing at all,
+before every camera; the full plan adds to all of it sides and amplitudes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 
 from fidgety.phantom.fidelity_scenes import JOINTS, RAMP_S, SETTLE_S, Axis, Drive, Scene, SceneKind, Tone, View
 
-__all__ = ["FREQUENCIES_HZ", "FULL_PLAN", "QUICK_PLAN", "Plan", "Programme"]
+__all__ = ["FREQUENCIES_HZ", "FULL_PLAN", "QUICK_PLAN", "VIEWS_PLAN", "Plan", "Programme"]
 
 FREQUENCIES_HZ = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
 _MIN_PERIODS = 3
 _TOGETHER_MM = 10.0
 _NOISE_RMS_MM = 4.0
 _SLOW_MM, _SLOW_HZ = 40.0, 0.1
+KINDS_OF_SCENES: tuple[SceneKind, ...] = get_args(SceneKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Programme:
     hold_s: float = 3.0  # of every frequency, and three periods at least
     noise_s: float = 24.0
     still_s: float = 40.0  # of the motionless and of the slow scene
+    kinds: tuple[SceneKind, ...] = KINDS_OF_SCENES
 
     def scenes(self) -> tuple[Scene, ...]:
         """One recording per joint, axis and amplitude, in which it does one frequency after another; all joints at
@@ -44,7 +48,8 @@ class Programme:
             for amplitude_mm in self.amplitudes_mm
         ]
         together = self._in_turn("together", "together", JOINTS, "plane", _TOGETHER_MM)
-        return (*singles, together, _noise(self.axes, self.noise_s), *_still(self.still_s))
+        scenes = (*singles, together, _noise(self.axes, self.noise_s), *_still(self.still_s))
+        return tuple(scene for scene in scenes if scene.kind in self.kinds)
 
     def _in_turn(self, kind: SceneKind, name: str, joints: tuple[str, ...], axis: Axis, amplitude_mm: float) -> Scene:
         """Stretch by stretch one frequency after another; joints share one only where they outnumber them, each has its
@@ -71,21 +76,21 @@ class Plan:
 _ONE_OF_EACH = ("left_wrist", "right_elbow", "right_ankle", "left_knee")
 _REFERENCE = View(1080, 0.7, 25.0)  # that of the targets
 QUICK_PLAN = Plan("quick", ((_REFERENCE, Programme(_ONE_OF_EACH)),))
+_VIEWS = tuple(
+    View(height_px, fill, fps)
+    for height_px in (480, 720, 1080)
+    for fill in (0.4, 0.6, 0.7, 0.8)
+    for fps in (25.0, 30.0)
+)
+VIEWS_PLAN = Plan(
+    "views", tuple((view, Programme((), still_s=20.0, kinds=("together", "motionless"))) for view in _VIEWS)
+)
 # Both sides and three amplitudes before the reference camera; one amplitude and a side of each before all others.
 FULL_PLAN = Plan(
     "full",
     (
         (_REFERENCE, Programme(JOINTS, amplitudes_mm=(5.0, 10.0, 20.0), hold_s=4.0)),
-        *(
-            (view, Programme(_ONE_OF_EACH))
-            for view in (
-                View(height_px, fill, fps)
-                for height_px in (480, 720, 1080)
-                for fill in (0.4, 0.6, 0.7, 0.8)
-                for fps in (25.0, 30.0)
-            )
-            if view != _REFERENCE
-        ),
+        *((view, Programme(_ONE_OF_EACH)) for view in _VIEWS if view != _REFERENCE),
     ),
 )
 

@@ -50,8 +50,8 @@ _LEGEND = (
     "25/9 Hz.",
     "Cross-talk: movement of wrists and ankles of the three resting limbs at the driven frequency, as a share of the "
     "driven joint's true movement.",
-    "Lengths are mm at the hip's depth in the picture. Plane and depth: driven and measured in the picture plane, "
-    "driven and measured towards the camera.",
+    "Lengths are mm, by the infant's true trunk. Plane and depth: driven and measured in the picture "
+    "plane, driven and measured towards the camera.",
     "The recordings are H.264 as a camera writes it: of a motionless infant the encoder also stills some of the "
     "sensor's noise.",
 )

@@ -24,11 +24,10 @@ from fidgety.phantom.scene import draw_camera
 from fidgety.phantom.truth import read_camera, read_truth
 from fidgety.phantom.video import render_recording
 from fidgety.records import FloatArray, Pose
-from fidgety.runtime.lift import lift_track
 from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.source import open_source
 from fidgety.runtime.track import track_poses
-from fidgety.skeleton import BLAZEPOSE_33
+from fidgety.skeleton import BLAZEPOSE_33, joints_matrix
 
 __all__ = ["Study", "run_study"]
 
@@ -68,7 +67,7 @@ def _scene(seed: int, duration_s: float) -> tuple[Motion, Camera]:
 
 
 def _pair(seed: int, duration_s: float, bundle: Bundle, folder: Path) -> tuple[FloatArray, FloatArray] | None:
-    """(observed, true) tracks (T, 17, 3) px before smoothing; None when the network lost the infant."""
+    """(observed, true) tracks (T, 17, 2) px before smoothing; None when the network lost the infant."""
     path = folder / f"study-{seed}.mp4"
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
@@ -77,7 +76,7 @@ def _pair(seed: int, duration_s: float, bundle: Bundle, folder: Path) -> tuple[F
     with open_source(str(path)) as source:
         poses = list(PoseEstimator(bundle).poses(source.frames()))
     observed = _track(poses, TrackSettings(FPS, (1.0,), bundle.manifest.track.max_bridge_ms))
-    truth = project_joints(read_truth(path).joints_m, read_camera(path))[: len(observed)]
+    truth = project_joints(read_truth(path).joints_m, read_camera(path))[: len(observed), :, :2]
     if len(observed) != len(truth) or np.isnan(observed).any(axis=(1, 2)).mean() > 1 - _MIN_OBSERVED:
         return None
     return _without_gaps(observed), truth.astype(np.float32)
@@ -85,7 +84,7 @@ def _pair(seed: int, duration_s: float, bundle: Bundle, folder: Path) -> tuple[F
 
 def _track(poses: Iterator[Pose] | list[Pose], settings: TrackSettings) -> FloatArray:
     pieces = track_poses(poses, settings, BLAZEPOSE_33.name, len(BLAZEPOSE_33))
-    return np.concatenate([lift_track(piece) for piece in pieces])
+    return np.concatenate([joints_matrix(BLAZEPOSE_33) @ piece.keypoints_xy for piece in pieces])
 
 
 def _without_gaps(track: FloatArray) -> FloatArray:

@@ -1,10 +1,10 @@
-"""What a pose network would have seen of a phantom: true joints in the world -> noisy joints in the picture,
+"""What a pose network would have seen of a phantom: true points in the world -> noisy keypoints in the picture,
 without rendering.
 
-A random camera projects the joints; a `PoseNoise`, measured on rendered videos that went through the pose network,
+A random camera projects the points; a `PoseNoise`, measured on rendered videos that went through the pose network,
 puts its errors on them: coloured noise that joints share and that grows with their movement, slow bias, movement seen
-with the wrong gain, poor or no depth, outliers, short dropouts. What comes out looks like the runtime's 3D track and
-trains MAM.
+with the wrong gain, outliers, short dropouts. What comes out looks like the runtime's track and trains the lifter and
+MAM.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from fidgety.phantom.camera import Camera
 from fidgety.phantom.pose_noise import PoseNoise
 from fidgety.records import FloatArray
 from fidgety.runtime.track import BAND_WEIGHTS, smooth_rows
-from fidgety.skeleton import COCO_17, H36M_17
+from fidgety.skeleton import COCO_17, H36M_17, Skeleton
 
-__all__ = ["Observer", "draw_observer", "mirror_joints", "observe_joints", "observe_keypoints", "project_joints"]
+__all__ = ["Observer", "draw_observer", "mirror_points", "observe_keypoints", "project_joints"]
 
 _HIP, _THORAX = H36M_17.indices("hip", "thorax")
 # Eyes err as the nose does, ears as the head.
@@ -33,9 +33,8 @@ _ERRS_AS = H36M_17.indices(*(_STANDS_FOR.get(keypoint, keypoint) for keypoint in
 class Observer:
     """One camera and one pose network's mood, the same for the whole of a recording.
 
-    level: factor on the noise. offset: (17, 3) constant error, torso lengths. gain: (17,) of in-plane movement.
-    depth_gain: (17,) of movement in depth; depth_scale: how deep the posture seems, 1 = true, 0 = flat as tracks
-    without depth.
+    level: factor on the noise. offset: (17, 2) constant error with the infant upright, torso lengths. gain: (17,) of
+    movement.
     outlier_rate_hz, dropout_rate_hz: per joint and per recording.
     """
 
@@ -44,24 +43,15 @@ class Observer:
     level: float
     offset: FloatArray
     gain: FloatArray
-    depth_gain: FloatArray
-    depth_scale: float
     outlier_rate_hz: float
     dropout_rate_hz: float
 
-    @property
-    def has_depth(self) -> bool:
-        return self.depth_scale > 0.0
 
-
-def draw_observer(
-    rng: np.random.Generator, joints_m: FloatArray, noise: PoseNoise, *, flat_share: float = 1 / 3
-) -> Observer:
+def draw_observer(rng: np.random.Generator, joints_m: FloatArray, noise: PoseNoise) -> Observer:
     """A random camera over an infant, (T, 17, 3) world joints in metres, and random errors of the kind `noise`
     describes.
 
-    Tilt 0-45 degrees towards any side, any turn in the picture, .6-1.6 m away. `flat_share`: share of observers
-    without depth.
+    Tilt 0-45 degrees towards any side, any turn in the picture, .6-1.6 m away.
     """
     camera = Camera.looking_at(
         np.median(joints_m[:, _HIP], axis=0) + np.array([0.0, 0.08, 0.0]),
@@ -70,16 +60,14 @@ def draw_observer(
         azimuth_deg=float(rng.uniform(0.0, 360.0)),
         roll_deg=float(rng.uniform(0.0, 360.0)),
     )
-    is_flat = bool(rng.random() < flat_share)
-    spread = np.concatenate([np.repeat(noise.offset_sd[:, None], 2, axis=1), noise.depth_offset_sd[:, None]], axis=1)
     return Observer(
         camera=camera,
         noise=noise,
         level=float(np.exp(rng.normal(0.0, noise.level_log_sd))),
-        offset=(rng.standard_normal(spread.shape) * spread).astype(np.float32),
+        offset=(noise.offset_mean + rng.standard_normal((len(H36M_17), 2)) * noise.offset_sd[:, None]).astype(
+            np.float32
+        ),
         gain=rng.normal(noise.gain_mean, noise.gain_sd).clip(0.3, 1.6).astype(np.float32),
-        depth_gain=rng.normal(noise.depth_gain_mean, noise.depth_gain_sd).clip(-0.2, 1.5).astype(np.float32),
-        depth_scale=0.0 if is_flat else float(rng.uniform(0.5, 1.2)),
         outlier_rate_hz=float(noise.outlier_rate_hz * rng.exponential()),
         dropout_rate_hz=float(noise.dropout_rate_hz * rng.exponential()),
     )
@@ -119,38 +107,6 @@ def _add_outliers(
         joints[start : start + int(rng.integers(1, 5)), joint] += rng.normal(0.0, size_px, joints.shape[2])
 
 
-def observe_joints(
-    joints_m: FloatArray,
-    observer: Observer,
-    rng: np.random.Generator,
-    *,
-    fps: float = 25.0,
-    weights: Sequence[float] = BAND_WEIGHTS,
-) -> FloatArray:
-    """World joints (T, 17, 3), metres -> what the runtime's 3D track would hold, (T, 17, 3) float32, pixels.
-
-    x right, y down, z away from the camera; z = 0 throughout for an observer without depth. `weights`: of the track's
-    filter.
-    """
-    if joints_m.ndim != 3 or joints_m.shape[1:] != (len(H36M_17), 3):
-        raise ValueError(f"joints: expected (T, {len(H36M_17)}, 3), got {joints_m.shape}")
-    seen = project_joints(joints_m, observer.camera)
-    torso_px = float(np.median(np.linalg.norm(seen[:, _THORAX] - seen[:, _HIP], axis=-1)))
-    middle = np.median(seen, axis=0)
-    movement = seen - middle
-    middle[:, 2] *= observer.depth_scale
-    gain = np.stack([observer.gain, observer.gain, observer.depth_gain], axis=-1)
-    crosstalk = observer.noise.leak @ movement.reshape(len(seen), len(H36M_17), 3)
-    level = observer.level * observer.noise.level_at(movement[..., :2] / torso_px, fps)
-    noise = observer.noise.sample(rng, len(seen), fps) * level[..., None]
-    seen = middle + gain * movement + crosstalk + torso_px * (noise + observer.offset)
-    _add_outliers(seen, observer.noise.outlier_size * torso_px, observer.outlier_rate_hz, fps, rng)
-    _bridge_dropouts(seen, observer.dropout_rate_hz, fps, rng)
-    if not observer.has_depth:
-        seen[..., 2] = 0.0
-    return smooth_rows(seen.astype(np.float32), weights)
-
-
 def observe_keypoints(
     keypoints_m: FloatArray,
     joints_m: FloatArray,
@@ -160,15 +116,18 @@ def observe_keypoints(
     fps: float = 25.0,
     weights: Sequence[float] = BAND_WEIGHTS,
 ) -> FloatArray:
-    """The same as `observe_joints` for COCO-17 keypoints (T, 17, 3) of the world, in the plane: (T, 17, 2) px float32.
+    """COCO-17 keypoints of the world (T, 17, 3), metres -> what the runtime's track would hold, (T, 17, 2) px float32.
 
-    `joints_m`: the joints of the same infant, by whose movement and errors the keypoints err.
+    `joints_m`: the joints (T, 17, 3) of the same infant, by whose movement and errors the keypoints err. `weights`: of
+    the track's filter.
     """
+    if keypoints_m.shape != joints_m.shape or joints_m.shape[1:] != (len(H36M_17), 3):
+        raise ValueError(f"keypoints, joints: expected (T, 17, 3) twice, got {keypoints_m.shape}, {joints_m.shape}")
     joints = project_joints(joints_m, observer.camera)[..., :2]
     torso_px = float(np.median(np.linalg.norm(joints[:, _THORAX] - joints[:, _HIP], axis=-1)))
     movement = joints - np.median(joints, axis=0)
     level = observer.level * observer.noise.level_at(movement / torso_px, fps)
-    noise = observer.noise.sample(rng, len(joints), fps)[..., :2] * level[..., None] + observer.offset[:, :2]
+    noise = observer.noise.sample(rng, len(joints), fps) * level[..., None] + _turned(observer.offset, joints)
     error = (observer.gain - 1.0)[:, None] * movement + observer.noise.leak @ movement + torso_px * noise
     seen = observer.camera.project(keypoints_m)[0] + error[:, _ERRS_AS]
     _add_outliers(seen, observer.noise.outlier_size * torso_px, observer.outlier_rate_hz, fps, rng)
@@ -176,7 +135,14 @@ def observe_keypoints(
     return smooth_rows(seen.astype(np.float32), weights)
 
 
-def mirror_joints(joints_m: FloatArray) -> FloatArray:
-    """World joints (T, 17, 3) of the mirror-image infant: x turned over, left and right swapped."""
-    swapped = joints_m[:, list(H36M_17.mirror)]
+def _turned(offset: FloatArray, joints: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Offsets (17, 2) of an upright infant -> those of one that lies as in `joints` (T, 17, 2) px."""
+    trunk = complex(*np.median(joints[:, _THORAX] - joints[:, _HIP], axis=0))
+    turned = (offset[:, 0] + 1j * offset[:, 1]) * (1j * trunk / abs(trunk))
+    return np.stack([turned.real, turned.imag], axis=-1)
+
+
+def mirror_points(points_m: FloatArray, skeleton: Skeleton) -> FloatArray:
+    """World points (T, K, 3) of the mirror-image infant: x turned over, left and right swapped."""
+    swapped = points_m[:, list(skeleton.mirror)]
     return np.asarray(swapped * np.array([-1.0, 1.0, 1.0], dtype=np.float32))

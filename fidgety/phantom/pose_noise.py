@@ -1,8 +1,7 @@
 """The errors that a pose network makes on a phantom, as numbers: measured against the truth, saved, drawn from.
 
 Lengths are in torso lengths (median distance from hip to thorax), because a pose network looks at a crop of fixed
-size, so that its errors grow with the infant in the picture. In-plane errors are per axis (x, y alike); depth has
-its own.
+size, so that its errors grow with the infant in the picture. Errors are per axis of the picture (x, y alike).
 """
 
 from __future__ import annotations
@@ -33,12 +32,11 @@ _HIP, _THORAX = H36M_17.indices("hip", "thorax")
 class PoseNoise:
     """Statistics of pose errors over J = 17 joints; all arrays float32, lengths in torso lengths.
 
-    frequency_hz: (F,) rising. psd: (F, J) one-sided power density of the in-plane noise per axis, 1/Hz; depth_psd:
-    (F, J).
+    frequency_hz: (F,) rising. psd: (F, J) one-sided power density of the noise per axis, 1/Hz.
     correlation: (J, J) of the noise between joints. leak: (J, J), share of joint j's movement that joint i shows (0
     on the diagonal).
-    gain_mean, gain_sd: (J,) of in-plane movement; depth_gain_mean, depth_gain_sd: (J,).
-    offset_sd, depth_offset_sd: (J,) SD over recordings of the constant error.
+    gain_mean, gain_sd: (J,) of movement. offset_mean: (J, 2) constant error of the infant stood upright (x to the right
+    as seen, y to the feet), alike on both sides; offset_sd: (J,) its SD over recordings, per axis.
     movement_rms: (J,) movement in the plane between .5 and 4 Hz, per axis, at which the noise is that of `psd`;
     movement_exponent: (J,) the noise grows with that power of the movement; rest_level: (J,) what is left at rest.
     level_log_sd: SD over recordings of the log of the noise level.
@@ -46,15 +44,12 @@ class PoseNoise:
 
     frequency_hz: FloatArray
     psd: FloatArray
-    depth_psd: FloatArray
     correlation: FloatArray
     leak: FloatArray
     gain_mean: FloatArray
     gain_sd: FloatArray
-    depth_gain_mean: FloatArray
-    depth_gain_sd: FloatArray
+    offset_mean: FloatArray
     offset_sd: FloatArray
-    depth_offset_sd: FloatArray
     movement_rms: FloatArray
     movement_exponent: FloatArray
     rest_level: FloatArray
@@ -64,9 +59,7 @@ class PoseNoise:
     dropout_rate_hz: float = 0.05
 
     def sample(self, rng: np.random.Generator, n_frames: int, fps: float = 25.0) -> NDArray[np.float64]:
-        """Additive noise (n_frames, 17, 3) in torso lengths: coloured in time, correlated between joints, depth in
-        column 2.
-        """
+        """Additive noise (n_frames, 17, 2) in torso lengths: coloured in time, correlated between joints."""
         mixing, amplitude = _spectral_shape(self, n_frames, fps)
         white = rng.standard_normal((2, *amplitude.shape))
         spectrum = np.matmul(mixing, white[0] + 1j * white[1]) * amplitude
@@ -104,21 +97,20 @@ class PoseNoise:
 
 @lru_cache(maxsize=16)
 def _spectral_shape(noise: PoseNoise, n_frames: int, fps: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mixing matrix (17, 17) of the joints and amplitudes (n_frames // 2 + 1, 17, 3) that turn white spectra into
+    """Mixing matrix (17, 17) of the joints and amplitudes (n_frames // 2 + 1, 17, 2) that turn white spectra into
     noise.
     """
     frequency = np.fft.rfftfreq(n_frames, 1.0 / fps)
-    density = np.empty((len(frequency), _J, 3))
+    density = np.empty((len(frequency), _J, 2))
     for joint in range(_J):
-        density[:, joint, :2] = np.interp(frequency, noise.frequency_hz, noise.psd[:, joint])[:, None]
-        density[:, joint, 2] = np.interp(frequency, noise.frequency_hz, noise.depth_psd[:, joint])
+        density[:, joint] = np.interp(frequency, noise.frequency_hz, noise.psd[:, joint])[:, None]
     correlation = noise.correlation.astype(np.float64)
     mixing = np.linalg.cholesky((correlation + 1e-3 * np.eye(_J)) / 1.001)
     return np.asarray(mixing), np.asarray(np.sqrt(density * n_frames * fps / 4.0))
 
 
 def assumed_pose_noise() -> PoseNoise:
-    """Rough figures until the noise is measured: .6 mm rms in .5-4 Hz, slow bias 5-10 mm, poor depth (FACTS 1)."""
+    """Rough figures until the noise is measured: .6 mm rms in .5-4 Hz, slow bias 5-10 mm (FACTS 1)."""
     torso_mm = 170.0
     frequency = np.linspace(0.0, 12.5, 126)
     shape = 1.0 / (1.0 + (frequency / 1.0) ** 1.5) + 0.1
@@ -133,15 +125,12 @@ def assumed_pose_noise() -> PoseNoise:
     return PoseNoise(
         frequency_hz=frequency.astype(np.float32),
         psd=psd,
-        depth_psd=psd * 9.0,
         correlation=correlation.astype(np.float32),
         leak=(0.02 * (1.0 - np.eye(_J)) / 4).astype(np.float32),
         gain_mean=ones,
         gain_sd=0.12 * ones,
-        depth_gain_mean=0.55 * ones,
-        depth_gain_sd=0.2 * ones,
+        offset_mean=np.zeros((_J, 2), np.float32),
         offset_sd=0.03 * ones,
-        depth_offset_sd=0.1 * ones,
         movement_rms=0.03 * ones,
         movement_exponent=0.5 * ones,
         rest_level=0.4 * ones,
@@ -179,6 +168,13 @@ def _local_rms(values: NDArray[np.float64], fps: float) -> NDArray[np.float64]:
     return np.asarray(np.sqrt(np.maximum(square[low + width] - square[low], 0.0) / width))
 
 
+def _upright(offset: NDArray[np.float64], true: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Offsets (J, 2) in the picture -> the same with the trunk of the true track (T, J, 2) stood upright."""
+    trunk = complex(*np.median(true[:, _THORAX] - true[:, _HIP], axis=0))
+    turned = (offset[:, 0] + 1j * offset[:, 1]) * (-1j * np.conj(trunk) / abs(trunk))
+    return np.stack([turned.real, turned.imag], axis=-1)
+
+
 def _gains(seen: NDArray[np.float64], true: NDArray[np.float64]) -> NDArray[np.float64]:
     """Regression of seen on true movement per joint, (T, J, A) each -> (J,)."""
     return np.asarray((seen * true).sum(axis=(0, 2)) / ((true * true).sum(axis=(0, 2)) + 1e-12))
@@ -187,40 +183,34 @@ def _gains(seen: NDArray[np.float64], true: NDArray[np.float64]) -> NDArray[np.f
 def measure_pose_noise(pairs: Sequence[tuple[FloatArray, FloatArray]], fps: float = 25.0) -> PoseNoise:
     """Pose errors from recordings whose truth is known.
 
-    pairs: (observed, truth) tracks per recording, (T, 17, 3) each, T >= 250, same frames, x right, y down, z away
-    from the camera in pixels, rooted or not; no NaN. Give tracks **before** the moving average. Raises UsageError
-    for fewer than two recordings, or for tracks that do not fit each other.
+    pairs: (observed, truth) tracks per recording, (T, 17, 2) px each, T >= 250, same frames, rooted or not; no NaN.
+    Give tracks **before** the track's filter. Raises UsageError for fewer than two recordings, or for tracks that do
+    not fit each other.
     """
     if len(pairs) < 2:
         raise UsageError(f"spread over recordings needs at least two of them, got {len(pairs)}")
-    gains, depth_gains, offsets, psds, depth_psds, residuals, seconds = [], [], [], [], [], [], []
+    gains, offsets, psds, residuals, seconds = [], [], [], [], []
     for observed, truth in pairs:
-        if observed.shape != truth.shape or observed.shape[1:] != (_J, 3) or len(observed) < _SEGMENT:
-            raise UsageError(f"tracks: expected two of (T >= {_SEGMENT}, {_J}, 3), got {observed.shape}, {truth.shape}")
+        if observed.shape != truth.shape or observed.shape[1:] != (_J, 2) or len(observed) < _SEGMENT:
+            raise UsageError(f"tracks: expected two of (T >= {_SEGMENT}, {_J}, 2), got {observed.shape}, {truth.shape}")
         torso = float(np.median(np.linalg.norm(truth[:, _THORAX] - truth[:, _HIP], axis=-1)))
         seen, true = observed.astype(np.float64) / torso, truth.astype(np.float64) / torso
         seen_band, true_band = _band(seen, fps), _band(true, fps)
-        gain = _gains(seen_band[..., :2], true_band[..., :2])
-        depth_gain = _gains(seen_band[..., 2:], true_band[..., 2:])
-        scale = np.stack([gain, gain, depth_gain], axis=-1)
+        gain = _gains(seen_band, true_band)
         error = seen - true
-        noise = seen - seen.mean(axis=0) - scale * (true - true.mean(axis=0))
+        noise = seen - seen.mean(axis=0) - gain[:, None] * (true - true.mean(axis=0))
         gains.append(gain)
-        depth_gains.append(depth_gain)
-        offsets.append(error.mean(axis=0))
+        offsets.append(_upright(error.mean(axis=0), true))
         psds.append((_periodogram(noise[..., 0], fps) + _periodogram(noise[..., 1], fps)) / 2)
-        depth_psds.append(_periodogram(noise[..., 2], fps))
-        band_noise = _band(noise[..., :2], fps)
+        band_noise = _band(noise, fps)
         every_second = slice(None, None, round(fps))
-        seconds.append((_local_rms(true_band[..., :2], fps)[every_second], _local_rms(band_noise, fps)[every_second]))
+        seconds.append((_local_rms(true_band, fps)[every_second], _local_rms(band_noise, fps)[every_second]))
         residuals.append((band_noise / (band_noise.std(axis=0) + 1e-12)).transpose(0, 2, 1).reshape(-1, _J))
     movement, noise_level = (np.concatenate(both) for both in zip(*seconds, strict=True))
     return _summarise(
         gains,
-        depth_gains,
         offsets,
         psds,
-        depth_psds,
         np.concatenate(residuals),
         _noise_by_movement(movement, noise_level),
         fps,
@@ -246,34 +236,31 @@ def _noise_by_movement(
 
 def _summarise(
     gains: list[NDArray[np.float64]],
-    depth_gains: list[NDArray[np.float64]],
     offsets: list[NDArray[np.float64]],
     psds: list[NDArray[np.float64]],
-    depth_psds: list[NDArray[np.float64]],
     residuals: NDArray[np.float64],
     by_movement: tuple[FloatArray, FloatArray, FloatArray],
     fps: float,
 ) -> PoseNoise:
-    """Means and spreads over recordings. Offsets are taken around zero, so that a systematic one counts as spread."""
+    """Means and spreads over recordings."""
     frequency = np.fft.rfftfreq(_SEGMENT, 1.0 / fps)
     in_band = (frequency >= _BAND_HZ[0]) & (frequency <= _BAND_HZ[1])
     levels = np.log([np.sqrt(psd[in_band].mean()) for psd in psds])
-    offset_rms = np.sqrt(np.mean(np.square(offsets), axis=0))  # (J, 3)
+    offset_mean = np.mean(offsets, axis=0)
+    offset_mean = (offset_mean + offset_mean[list(H36M_17.mirror)] * np.array([-1.0, 1.0])) / 2
+    offset_sd = np.sqrt(np.mean(np.square(np.array(offsets) - offset_mean), axis=(0, 2)))
     correlation = np.nan_to_num(np.corrcoef(residuals, rowvar=False))
     np.fill_diagonal(correlation, 1.0)
     f32 = np.float32
     return PoseNoise(
         frequency_hz=frequency.astype(f32),
         psd=np.mean(psds, axis=0).astype(f32),
-        depth_psd=np.mean(depth_psds, axis=0).astype(f32),
         correlation=correlation.astype(f32),
         leak=assumed_pose_noise().leak,
         gain_mean=np.mean(gains, axis=0).astype(f32),
         gain_sd=np.std(gains, axis=0).astype(f32),
-        depth_gain_mean=np.mean(depth_gains, axis=0).astype(f32),
-        depth_gain_sd=np.std(depth_gains, axis=0).astype(f32),
-        offset_sd=np.sqrt((offset_rms[:, :2] ** 2).mean(axis=1)).astype(f32),
-        depth_offset_sd=offset_rms[:, 2].astype(f32),
+        offset_mean=offset_mean.astype(f32),
+        offset_sd=offset_sd.astype(f32),
         movement_rms=by_movement[0],
         movement_exponent=by_movement[1],
         rest_level=by_movement[2],

@@ -19,7 +19,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from fidgety.records import Assessment, FmsFrequency, QualityReason, Risk
+from fidgety.records import Assessment, FmsFrequency, Quality, QualityReason, Risk
 from fidgety.report.figures import draw_interval, draw_timeline
 from fidgety.report.files import write_text
 from fidgety.report.moments import render_moments
@@ -28,6 +28,7 @@ from fidgety.report.wording import (
     clean_name,
     describe_class,
     describe_info_branch,
+    describe_noise_floor,
     format_clock,
     format_interval,
     format_percent,
@@ -85,7 +86,7 @@ def _scored_body(assessment: Assessment, frequency: FmsFrequency, risk: Risk) ->
     return "\n".join(
         (
             f'<div class="headline">{_frequency_card(assessment, frequency)}{_risk_card(assessment, risk)}</div>',
-            _quality_card(warnings),
+            _quality_card(assessment.quality, warnings),
             _timeline_card(assessment),
             render_moments(assessment),
         )
@@ -137,12 +138,18 @@ def _risk_card(assessment: Assessment, risk: Risk) -> str:
     )
 
 
-def _quality_card(warnings: Sequence[QualityReason]) -> str:
+def _quality_card(quality: Quality, warnings: Sequence[QualityReason]) -> str:
     if warnings:
         noun = "warning" if len(warnings) == 1 else "warnings"
         content = f"<h2>Recording quality: {len(warnings)} {noun}</h2>{_reason_list(warnings, 'warnings')}"
     else:
         content = '<h2 class="ok">✓ Recording quality: no warnings</h2>'
+    floor = describe_noise_floor(quality)
+    if floor is not None:
+        content += (
+            f'<p class="close soft">Noise floor {html.escape(floor)}: what limbs seem to move where they are '
+            "quietest.</p>"
+        )
     return f'<section class="card">{content}</section>'
 
 

@@ -11,6 +11,7 @@ from fidgety.report.wording import (
     clean_name,
     describe_class,
     describe_info_branch,
+    describe_noise_floor,
     format_clock,
     format_interval,
     format_percent,
@@ -51,6 +52,8 @@ def format_assessment(assessment: Assessment, width: int = 60) -> str:
     lines += _field("Info Branch", describe_info_branch(assessment, risk), width)
     lines += _field("Quality", _count(len(warnings), "warning") if warnings else "ok", width)
     lines += _reason_lines(warnings, width)
+    if (floor := describe_noise_floor(assessment.quality)) is not None:
+        lines += _field("Noise floor", floor, width)
     lines += _stretch_lines("Bouts", assessment.bouts, width)
     if assessment.voids:
         lines += _stretch_lines("Not scored", assessment.voids, width)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from fidgety.records import Assessment, Characteristics, FmsFrequency, QualityReason, Risk, Stretch
+from fidgety.records import Assessment, Characteristics, FmsFrequency, Quality, QualityReason, Risk, Stretch
 
 __all__ = [
     "NORMAL_CLASS",
@@ -14,6 +14,7 @@ __all__ = [
     "clean_name",
     "describe_class",
     "describe_info_branch",
+    "describe_noise_floor",
     "format_clock",
     "format_interval",
     "format_percent",
@@ -84,6 +85,12 @@ def describe_class(risk: Risk) -> str:
     """The class at the operating point, and whether the interval leaves it open."""
     name = RISK_CLASS if risk.is_risk else NORMAL_CLASS
     return f"{name} (interval spans the threshold)" if risk.low < risk.threshold <= risk.high else name
+
+
+def describe_noise_floor(quality: Quality) -> str | None:
+    """How still the quietest limbs look, beside the movements that are looked for; None where it was not measured."""
+    floor_mm = quality.measures.get("noise_floor_mm")
+    return None if floor_mm is None else f"{floor_mm:.1f} mm (FMs: 3 to 20 mm)"
 
 
 def missing_characteristics(characteristics: Characteristics) -> list[str]:

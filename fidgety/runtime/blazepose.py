@@ -7,12 +7,13 @@ shift, as the networks were trained. Frames of reference: image px (x right, y d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from fidgety.records import FloatArray, Frame
+from fidgety.skeleton import BLAZEPOSE_33
 
 __all__ = [
     "Detection",
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 N_LANDMARKS = 33
+_MIRROR = [*BLAZEPOSE_33.mirror, 33, 34, 35, 36, 37, 38]  # the auxiliary landmarks belong to no side
 HIP_CENTRE, BODY_END = 33, 34  # auxiliary landmarks: where the next crop is centred, how large and how turned
 _HEATMAP_RADIUS = 4  # kernel 9 x 9
 _HEATMAP_MIN_CONFIDENCE = 0.5
@@ -34,29 +36,34 @@ _NMS_IOU = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A turned square of the picture. `angle_rad`: from the picture's axes to the crop's, clockwise as seen."""
+    """A turned square of the picture. `angle_rad`: from the picture's axes to the crop's, clockwise as seen.
+
+    `is_mirrored`: the crop shows the mirror image, left and right of the body exchanged.
+    """
 
     centre_x: float
     centre_y: float
     side_px: float
     angle_rad: float
+    is_mirrored: bool = False
 
     def image_from_crop(self, size_px: int) -> FloatArray:
         """(2, 3) float32: image px from px of a crop of `size_px`."""
         scale = self.side_px / size_px
         cos, sin = scale * np.cos(self.angle_rad), scale * np.sin(self.angle_rad)
         half = size_px / 2
+        side = -1.0 if self.is_mirrored else 1.0  # of the crop's x
         return np.array(
             [
-                [cos, -sin, self.centre_x - half * cos + half * sin],
-                [sin, cos, self.centre_y - half * sin - half * cos],
+                [side * cos, -sin, self.centre_x - half * side * cos + half * sin],
+                [side * sin, cos, self.centre_y - half * side * sin - half * cos],
             ],
             np.float32,
         )
 
     def turned(self, quarter_turns: int) -> Region:
         """The same square, looked at after so many clockwise quarter turns."""
-        return Region(self.centre_x, self.centre_y, self.side_px, self.angle_rad + quarter_turns * np.pi / 2)
+        return replace(self, angle_rad=self.angle_rad + quarter_turns * np.pi / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,6 @@ class Landmarks:
     """The landmark network's word on one crop, in image px."""
 
     keypoints_xy: FloatArray  # (39, 2) float32, image px; the last six are auxiliary
-    depth_px: FloatArray  # (33,) float32, image px, away from the camera, 0 at mid-hip
     scores: FloatArray  # (39,) float32 in [0, 1]
     world_m: FloatArray  # (33, 3) float32, metres, axes of the picture
     presence: float
@@ -188,22 +194,11 @@ def decode_landmarks(
     keypoints_xy = refined @ matrix[:, :2].T + matrix[:, 2]
     logits = np.minimum(rows[:, 3], rows[:, 4])
     scores = 1.0 / (1.0 + np.exp(-np.clip(logits, -60, 60)))
-    cos, sin = np.float32(np.cos(region.angle_rad)), np.float32(np.sin(region.angle_rad))
     world_m = world.reshape(39, 3)[:N_LANDMARKS].copy()
-    world_m[:, :2] = world_m[:, :2] @ np.array([[cos, sin], [-sin, cos]], np.float32)
-    depth_px = _depth(keypoints_xy[:N_LANDMARKS], world_m)
-    return Landmarks(keypoints_xy.astype(np.float32), depth_px, scores.astype(np.float32), world_m, float(presence))
-
-
-def _depth(keypoints_xy: FloatArray, world_m: FloatArray) -> FloatArray:
-    """(33,) float32: the world landmarks' z in image px, by the ratio of the two bodies' spread in the picture plane.
-
-    The landmarks' own z is four times too deep on an infant (measured on the phantom); the world's is about right.
-    """
-    spread_px = float(np.sqrt(((keypoints_xy - keypoints_xy.mean(axis=0)) ** 2).sum()))
-    plane_m = world_m[:, :2]
-    spread_m = float(np.sqrt(((plane_m - plane_m.mean(axis=0)) ** 2).sum()))
-    return np.asarray(world_m[:, 2] * (spread_px / max(spread_m, 1e-6)), np.float32)
+    world_m[:, :2] = world_m[:, :2] @ (matrix[:, :2] * np.float32(size_px / region.side_px)).T
+    if region.is_mirrored:
+        keypoints_xy, scores, world_m = keypoints_xy[_MIRROR], scores[_MIRROR], world_m[_MIRROR[:N_LANDMARKS]]
+    return Landmarks(keypoints_xy.astype(np.float32), scores.astype(np.float32), world_m, float(presence))
 
 
 def _overlap(box: FloatArray, boxes: FloatArray) -> FloatArray:

@@ -24,11 +24,17 @@ _MOST_LEAPS = 8
 class CropTracker:
     """Holds the crop from reading to reading. One owner, made anew for every recording."""
 
-    def __init__(self, margin: float) -> None:
-        """`margin`: side of the crop over twice the distance of the alignment points."""
+    def __init__(self, margin: float, is_read_from_both_sides: bool = False) -> None:
+        """`margin`: side of the crop over twice the distance of the alignment points.
+
+        `is_read_from_both_sides`: readings come from the crop and its mirror image in turn; the crop then follows the
+        mean of each two, that it may not tremble between the sides.
+        """
         self.region: Region | None = None  # None: nobody is held
         self.n_holds = 0  # rises whenever the infant is let go, so that what was read in an old crop can be told
         self._margin = margin
+        self._is_read_from_both_sides = is_read_from_both_sides
+        self._last: FloatArray | None = None  # alignment points that were followed before, of the other side
         self._filter = OneEuroFilter()
         self._n_leaps = 0  # readings in a row that lay too far from `region` to be followed
 
@@ -48,14 +54,18 @@ class CropTracker:
                 self.let_go()
             return
         size_px = 2.0 * float(np.hypot(*(alignment_xy[1] - alignment_xy[0])))
-        self.region = self.around(self._filter.apply(alignment_xy, time_s, size_px).astype(np.float32))
+        middle = alignment_xy
+        if self._is_read_from_both_sides:
+            middle = alignment_xy if self._last is None else np.asarray((alignment_xy + self._last) / 2, np.float32)
+            self._last = alignment_xy
+        self.region = self.around(self._filter.apply(middle, time_s, size_px).astype(np.float32))
         self._n_leaps = 0
 
     def let_go(self) -> None:
         """Nobody is held any more."""
         if self.region is not None:
             self.n_holds += 1
-        self.region, self._n_leaps = None, 0
+        self.region, self._n_leaps, self._last = None, 0, None
         self._filter = OneEuroFilter()
 
 

@@ -1,26 +1,69 @@
-"""2D keypoints -> H36M-17 in 3D, in pixels of the picture: x right, y down, z away from the camera.
+"""PoseTrack -> H36M-17 in 3D, streaming: as many rows out as in, later by the lifter's look-ahead.
 
-For now the third axis is the pose network's own depth; a track without depth stays in the picture plane (z = 0), and
-the result says so. In the plane the heat-map refined landmarks are used, not the network's world landmarks, because
-the latter are not refined (docs/ARCHITECTURE.md has the figures). Deviation from SPEC 2: no temporal lifter yet, and
-joint 10 (`head`) is the point between the ears, not the crown, since no crown is observed.
+    keypoints (T, K, 2) --UprightFrame--> features, joints in the plane --StreamLifter--> upright joints
+
+Deviation from SPEC 2: joint 10 (`head`) is the point between the ears, not the crown, since no crown is observed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
 import numpy as np
+from numpy.typing import NDArray
 
-from fidgety.records import FloatArray, PoseTrack
-from fidgety.skeleton import SKELETONS, joints_matrix
+from fidgety.bundle import LifterSettings
+from fidgety.records import FloatArray, LiftedTrack, PoseTrack
+from fidgety.runtime.stream_lifter import CHUNK_ROWS, StreamLifter
+from fidgety.runtime.upright import UprightFrame, turned_back
+from fidgety.skeleton import COCO_17, SKELETONS, joints_matrix
 
-__all__ = ["lift_track"]
+__all__ = ["TrackLifter", "lift_tracks"]
 
 
-def lift_track(track: PoseTrack) -> FloatArray:
-    """(T, 17, 3) float32 px; NaN where a keypoint that a joint needs is NaN; z = 0 where the track has no depth."""
-    matrix = joints_matrix(SKELETONS[track.skeleton])
-    xyz = np.concatenate([track.keypoints_xy, track.depth_px[..., None]], axis=-1)
-    is_unknown = np.isnan(track.keypoints_xy).any(axis=-1)  # (T, K)
-    joints: FloatArray = matrix @ np.nan_to_num(xyz)
-    joints[is_unknown.astype(np.float32) @ matrix.T > 0] = np.nan  # its weights are positive
-    return joints
+class TrackLifter:
+    """Lifts one recording's track, piece by piece. One owner, made anew for every recording."""
+
+    def __init__(self, graph: Path, settings: LifterSettings, chunk_rows: int = CHUNK_ROWS) -> None:
+        """Raises BundleError when `graph` is not the lifter that the settings describe."""
+        self._upright = UprightFrame()
+        self._stream = StreamLifter(graph, settings.channels, settings.dilations, chunk_rows)
+        self._joints_xy = np.empty((0, 17, 2), np.float32)  # rows that wait for their 3D
+        self._is_observed = np.empty(0, bool)
+        self._trunk: NDArray[np.complex128] = np.empty(0, np.complex128)
+
+    def push(self, track: PoseTrack) -> LiftedTrack:
+        """Take the next piece; give the rows that are ready, none perhaps."""
+        skeleton = SKELETONS[track.skeleton]
+        matrix = joints_matrix(skeleton)
+        xy = track.keypoints_xy
+        joints_xy = matrix @ np.nan_to_num(xy)
+        is_unknown = np.isnan(xy).any(axis=-1).astype(np.float32)  # (T, K)
+        joints_xy[is_unknown @ matrix.T > 0] = np.nan  # its weights are positive
+        read = skeleton.indices(*COCO_17.keypoints)
+        features, in_plane, trunk = self._upright.apply(xy[:, read], track.keypoint_scores[:, read])
+        self._joints_xy = np.concatenate([self._joints_xy, joints_xy])
+        self._is_observed = np.concatenate([self._is_observed, track.is_observed])
+        self._trunk = np.concatenate([self._trunk, trunk])
+        return self._ready(self._stream.push(features, in_plane))
+
+    def finish(self) -> LiftedTrack:
+        """The rows that only the end of the recording completes."""
+        return self._ready(self._stream.finish())
+
+    def _ready(self, upright: FloatArray) -> LiftedTrack:
+        n = len(upright)
+        joints = turned_back(upright, self._trunk[:n])
+        joints[np.isnan(self._joints_xy[:n, :, 0])] = np.nan
+        track = LiftedTrack(joints, self._joints_xy[:n], self._is_observed[:n])
+        self._joints_xy, self._is_observed = self._joints_xy[n:], self._is_observed[n:]
+        self._trunk = self._trunk[n:]
+        return track
+
+
+def lift_tracks(pieces: Iterable[PoseTrack], lifter: TrackLifter) -> Iterator[LiftedTrack]:
+    """Consecutive pieces of one track -> consecutive pieces of its lifted one."""
+    for piece in pieces:
+        yield lifter.push(piece)
+    yield lifter.finish()

@@ -22,13 +22,12 @@ import numpy as np
 from fidgety.bundle import Bundle
 from fidgety.records import (
     Assessment,
-    BoolArray,
     Characteristics,
     FloatArray,
     Frame,
+    LiftedTrack,
     Moment,
     Pose,
-    PoseTrack,
     Quality,
     QualityReason,
     Stretch,
@@ -36,7 +35,8 @@ from fidgety.records import (
     WindowScore,
 )
 from fidgety.runtime.assess import Mam, find_bouts, find_voids, fms_frequency
-from fidgety.runtime.lift import lift_track
+from fidgety.runtime.lift import TrackLifter, lift_tracks
+from fidgety.runtime.noise_floor import NoiseFloor
 from fidgety.runtime.picture import PictureMonitor
 from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.posefile import PoseRecording, PoseWriter
@@ -55,6 +55,7 @@ __all__ = [
     "assess_recording",
     "check_recording",
     "estimate_poses",
+    "lift_poses",
     "window_recording",
 ]
 
@@ -83,10 +84,11 @@ class _Monitors:
 
     posture: PostureMonitor
     picture: PictureMonitor
+    noise_floor: NoiseFloor
     last_time_s: float = 0.0
 
     def measures(self) -> dict[str, float | None]:
-        return {**self.posture.measures(), **self.picture.measures()}
+        return {**self.posture.measures(), **self.picture.measures(), **self.noise_floor.measures()}
 
 
 # The stages are the threads. OpenCV's own pool, on pictures as small as ours, only spins on the cores that they need:
@@ -98,7 +100,7 @@ def assess_recording(source: Source, bundle: Bundle, job: Job, watch: Watcher | 
     """Score one recording or camera. Raises SourceError, BundleError, DeviceError; never NotAssessable: that is a
     result."""
     estimator, mam = PoseEstimator(bundle, job.n_threads), Mam(bundle)
-    monitors = _Monitors(PostureMonitor(BLAZEPOSE_33), PictureMonitor())
+    monitors = _Monitors(PostureMonitor(BLAZEPOSE_33), PictureMonitor(), NoiseFloor())
     with (
         Prefetch(_until(source.frames(), job.max_duration_s), _FRAMES_AHEAD, "decode") as frames,
         Prefetch(_observed(estimator, frames, monitors), _POSES_AHEAD, "pose") as poses,
@@ -108,7 +110,7 @@ def assess_recording(source: Source, bundle: Bundle, job: Job, watch: Watcher | 
 
 def assess_poses(recording: PoseRecording, bundle: Bundle, job: Job, watch: Watcher | None = None) -> Assessment:
     """Score a stored pose track. What only pictures can tell (light, focus, camera) stays unjudged."""
-    monitors = _Monitors(PostureMonitor(recording.skeleton), PictureMonitor())
+    monitors = _Monitors(PostureMonitor(recording.skeleton), PictureMonitor(), NoiseFloor())
     poses = _watched(_postured(recording.poses, monitors), watch)
     return _assess(poses, recording.skeleton, monitors, Mam(bundle), bundle, job, None)
 
@@ -116,12 +118,13 @@ def assess_poses(recording: PoseRecording, bundle: Bundle, job: Job, watch: Watc
 def check_recording(source: Source, bundle: Bundle, job: Job, watch: Watcher | None = None) -> Quality:
     """The quality gate alone: everything but MAM."""
     estimator = PoseEstimator(bundle, job.n_threads)
-    monitors = _Monitors(PostureMonitor(BLAZEPOSE_33), PictureMonitor())
+    monitors = _Monitors(PostureMonitor(BLAZEPOSE_33), PictureMonitor(), NoiseFloor())
     with (
         Prefetch(_until(source.frames(), job.max_duration_s), _FRAMES_AHEAD, "decode") as frames,
         Prefetch(_observed(estimator, frames, monitors), _POSES_AHEAD, "pose") as poses,
     ):
-        windows = _windows(_watched(poses, watch), bundle)
+        lifted = monitors.noise_floor.listen(lift_poses(_watched(poses, watch), BLAZEPOSE_33, bundle))
+        windows = cut_windows(lifted, bundle.manifest.mam, bundle.manifest.track.fps)
         assessable = [Stretch(w.start_s, w.end_s) for w in windows if w.void is None]
     return _judge(monitors, _covered_s(assessable), bundle, job, source)
 
@@ -140,19 +143,15 @@ def estimate_poses(source: Source, bundle: Bundle, job: Job, watch: Watcher | No
 
 def window_recording(source: Source, bundle: Bundle) -> Iterator[Window]:
     """The recording's windows, void ones too, as MAM reads them: for studies of the chain."""
-    yield from _windows(PoseEstimator(bundle).poses(source.frames()), bundle)
+    lifted = lift_poses(PoseEstimator(bundle).poses(source.frames()), BLAZEPOSE_33, bundle)
+    yield from cut_windows(lifted, bundle.manifest.mam, bundle.manifest.track.fps)
 
 
-def _windows(poses: Iterable[Pose], bundle: Bundle) -> Iterator[Window]:
-    manifest = bundle.manifest
-    pieces = _joints(track_poses(poses, manifest.track, BLAZEPOSE_33.name, len(BLAZEPOSE_33)))
-    return cut_windows(((p.joints, p.is_observed) for p in pieces), manifest.mam, manifest.track.fps)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Piece:
-    joints: FloatArray  # (T, 17, 3)
-    is_observed: BoolArray  # (T,)
+def lift_poses(poses: Iterable[Pose], skeleton: Skeleton, bundle: Bundle) -> Iterator[LiftedTrack]:
+    """Poses in order of time -> consecutive pieces of their lifted track at 25 Hz."""
+    settings = bundle.manifest.lifter
+    tracks = track_poses(poses, bundle.manifest.track, skeleton.name, len(skeleton))
+    return lift_tracks(tracks, TrackLifter(bundle.file(settings.graph), settings))
 
 
 def _assess(
@@ -166,8 +165,8 @@ def _assess(
 ) -> Assessment:
     manifest = bundle.manifest
     kept: list[FloatArray] = []
-    pieces = _remembered(_joints(track_poses(poses, manifest.track, skeleton.name, len(skeleton))), kept)
-    windows = cut_windows(((p.joints, p.is_observed) for p in pieces), manifest.mam, manifest.track.fps)
+    pieces = _remembered(monitors.noise_floor.listen(lift_poses(poses, skeleton, bundle)), kept)
+    windows = cut_windows(pieces, manifest.mam, manifest.track.fps)
     scores = list(mam.score(windows))
     scored = [Stretch(s.start_s, s.end_s) for s in scores if s.fms_probability is not None]
     quality = _judge(monitors, _covered_s(scored), bundle, job, source)
@@ -190,11 +189,11 @@ def _assess(
         most_certain_non_fms=(),
         bundle=bundle.label,
         banner=manifest.provenance.banner,
-        settings={**job.settings, "fms_threshold": threshold, "has_depth": _has_depth(kept)},
+        settings={**job.settings, "fms_threshold": threshold},
     )
     if frequency is None:
         return result
-    skeleton_xy = np.concatenate(kept)[..., :2]
+    skeleton_xy = np.concatenate(kept)
     return replace(
         result,
         most_certain_fms=_moments(timeline, skeleton_xy, bundle, is_fms=True),
@@ -250,14 +249,9 @@ def _until(frames: Iterable[Frame], max_duration_s: float | None) -> Iterator[Fr
         yield frame
 
 
-def _joints(pieces: Iterable[PoseTrack]) -> Iterator[_Piece]:
-    for track in pieces:
-        yield _Piece(lift_track(track), track.is_observed)
-
-
-def _remembered(pieces: Iterable[_Piece], kept: list[FloatArray]) -> Iterator[_Piece]:
+def _remembered(pieces: Iterable[LiftedTrack], kept: list[FloatArray]) -> Iterator[LiftedTrack]:
     for piece in pieces:
-        kept.append(piece.joints)
+        kept.append(piece.joints_xy)
         yield piece
 
 
@@ -282,10 +276,6 @@ def _covered_s(stretches: Iterable[Stretch]) -> float:
         covered_s += max(0.0, stretch.end_s - max(stretch.start_s, end_s))
         end_s = max(end_s, stretch.end_s)
     return covered_s
-
-
-def _has_depth(kept: list[FloatArray]) -> bool:
-    return any(bool(np.any(piece[..., 2] != 0)) for piece in kept)
 
 
 def _moments(

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from fidgety.bundle import Bundle
 from fidgety.records import FloatArray, Frame, Pose
 from fidgety.runtime import blazepose
 from fidgety.runtime.blazepose import Detection, Landmarks, Region
+from fidgety.runtime.both_sides import Reading, mean_of_both_sides
 from fidgety.runtime.crop import CropTracker
 from fidgety.runtime.session import OnnxSession
 from fidgety.skeleton import BLAZEPOSE_33
@@ -37,6 +38,8 @@ _LOOK_AROUND_EVERY_S = 2.0  # while the infant is tracked: for other people, and
 _DOUBTFUL, _PLAIN = 0.85, 0.93
 # Measured every 2 s: second infants .75 to .99 sure and .3 to .5 of the crop's side away; what the detector suspects
 # on a lone infant (limbs, patterns, drawn crosses) at most .70 sure, or at most .23 away.
+# Between the sides limbs differ by .01 of the crop (median), and misread ones by .2; kicks reach .08 a frame.
+_MOST_APART = 0.1
 _SUSPECT_SCORE, _MOST_SUSPECTS = 0.3, 3
 _OTHER_SURENESS = 0.8
 _APART_SHARE = 0.28
@@ -51,6 +54,7 @@ class _Reading:
     """A frame whose landmarks are in the works; None = nobody was held when it came."""
 
     frame: Frame
+    is_mirrored: bool  # which side of the crop it is read from
     n_holds: int  # of the crop it is read in
     landmarks: Future[Landmarks] | None
 
@@ -69,6 +73,7 @@ class _Settled:
 
     frame: Frame
     found: Landmarks | None
+    is_mirrored: bool
     look: Future[_Look] | None
 
 
@@ -94,13 +99,19 @@ class PoseEstimator:
             max(1, n_threads // _N_WORKERS),
         )
         self._workers = ThreadPoolExecutor(min(n_threads, _N_WORKERS), "landmarks")
-        self._crop = CropTracker(settings.crop_margin)
+        self._crop = CropTracker(settings.crop_margin, settings.reads_both_sides)
         self._next_search_s = 0.0
         self._next_look_s = 0.0
         self._n_looks = -1
+        self._n_begun = 0
+        self._last_limbs_xy: FloatArray | None = None
 
     def poses(self, frames: Iterable[Frame]) -> Iterator[Pose]:
-        """One Pose a frame, in order; NaN where no infant was found. Runs 2 x _LAG_FRAMES behind the frames."""
+        """One Pose a frame, in order; NaN where no infant was found. Runs 2 x _LAG_FRAMES + 2 behind the frames."""
+        readings = self._readings(frames)
+        return mean_of_both_sides(readings) if self._settings.reads_both_sides else (one.pose for one in readings)
+
+    def _readings(self, frames: Iterable[Frame]) -> Iterator[Reading]:
         readings: deque[_Reading] = deque()
         settled: deque[_Settled] = deque()
         with self._workers:
@@ -114,24 +125,39 @@ class PoseEstimator:
             yield from (self._pose(one) for one in settled)
 
     def _begin(self, frame: Frame) -> _Reading:
+        self._n_begun += 1
+        is_mirrored = self._settings.reads_both_sides and self._n_begun % 2 == 0
         region = self._crop.region
-        landmarks = None if region is None else self._workers.submit(self.read, frame, region)
-        return _Reading(frame, self._crop.n_holds, landmarks)
+        landmarks = None if region is None else self._workers.submit(self.read, frame, _side(region, is_mirrored))
+        return _Reading(frame, is_mirrored, self._crop.n_holds, landmarks)
 
     def _settle(self, reading: _Reading) -> _Settled:
         """The frame's landmarks, and from them the crop of the frames to come."""
-        frame, found = reading.frame, None
+        frame, found, is_mirrored = reading.frame, None, reading.is_mirrored
         if reading.landmarks is not None and reading.n_holds == self._crop.n_holds:
             found = reading.landmarks.result()
         elif self._crop.region is not None:  # found by a frame before, after this one was begun
-            found = self.read(frame, self._crop.region)
+            found = self.read(frame, _side(self._crop.region, is_mirrored))
+        if is_mirrored and found is not None and self._crop.region is not None and not self._agrees(found):
+            found, is_mirrored = self.read(frame, self._crop.region), False
         if found is None or found.presence < self._settings.presence_threshold:
             self._crop.let_go()
+            is_mirrored = False
             found = self._search_when_due(frame)
         if found is None:
-            return _Settled(frame, None, None)
+            return _Settled(frame, None, is_mirrored, None)
         self._crop.follow(found.alignment_xy, frame.time_s)
-        return _Settled(frame, found, self._look_when_due(frame, found))
+        self._last_limbs_xy = found.keypoints_xy[_LIMBS]
+        return _Settled(frame, found, is_mirrored, self._look_when_due(frame, found))
+
+    def _agrees(self, mirrored: Landmarks) -> bool:
+        """False when the mirror image is read quite otherwise than the frame before: then it is not used."""
+        if mirrored.presence < self._settings.presence_threshold:
+            return False
+        if self._last_limbs_xy is None or self._crop.region is None:
+            return True
+        apart_px = np.linalg.norm(mirrored.keypoints_xy[_LIMBS] - self._last_limbs_xy, axis=1)
+        return bool(apart_px.max() < _MOST_APART * self._crop.region.side_px)
 
     def _search_when_due(self, frame: Frame) -> Landmarks | None:
         if frame.time_s < self._next_search_s:
@@ -149,26 +175,26 @@ class PoseEstimator:
         view = self._whole_picture(frame).turned(self._n_looks % 4)
         return self._workers.submit(self._look_around, frame, found, view)
 
-    def _pose(self, settled: _Settled) -> Pose:
+    def _pose(self, settled: _Settled) -> Reading:
         found, n_others = settled.found, None
         if found is None:
-            return _missing_pose(settled.frame)
+            return Reading(_missing_pose(settled.frame), settled.is_mirrored)
         if settled.look is not None:
             look = settled.look.result()
             n_others = look.n_others
             if look.is_wrong_way_round:
                 self._crop.let_go()
         n = blazepose.N_LANDMARKS
-        return Pose(
+        pose = Pose(
             settled.frame.frame_index,
             settled.frame.time_s,
             found.keypoints_xy[:n],
             found.scores[:n],
-            found.depth_px,
             found.world_m,
             found.presence,
             n_others,
         )
+        return Reading(pose, settled.is_mirrored)
 
     def _search(self, frame: Frame) -> Landmarks | None:
         """Detect in four rotations of the picture, read in four rotations of the crop, keep the surest reading."""
@@ -251,6 +277,10 @@ class PoseEstimator:
         )
 
 
+def _side(region: Region, is_mirrored: bool) -> Region:
+    return replace(region, is_mirrored=is_mirrored)
+
+
 def _sureness(found: Landmarks) -> float:
     """Presence x mean visibility of limbs and trunk: high only when the body was read the right way round."""
     return found.presence * float(found.scores[_LIMBS + _TRUNK].mean())
@@ -259,6 +289,4 @@ def _sureness(found: Landmarks) -> float:
 def _missing_pose(frame: Frame) -> Pose:
     n = blazepose.N_LANDMARKS
     nothing = np.full((n, 3), np.nan, np.float32)
-    return Pose(
-        frame.frame_index, frame.time_s, nothing[:, :2], np.zeros(n, np.float32), nothing[:, 0], nothing, 0.0, None
-    )
+    return Pose(frame.frame_index, frame.time_s, nothing[:, :2], np.zeros(n, np.float32), nothing, 0.0, None)

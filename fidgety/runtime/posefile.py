@@ -25,7 +25,7 @@ from fidgety.skeleton import COCO_17, SKELETONS, Skeleton
 __all__ = ["POSE_SUFFIXES", "PoseRecording", "PoseWriter", "open_poses"]
 
 POSE_SUFFIXES = (".poses", ".npz")
-FORMAT = "fidgety-poses-1"
+FORMAT = "fidgety-poses-2"
 _LONGEST_LEAP_S = 600.0
 
 
@@ -107,7 +107,7 @@ def open_poses(path: Path, fps: float | None = None) -> PoseRecording:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-_FIELDS = ("frame_index", "time_s", "keypoints_xy", "keypoint_scores", "depth_px", "world_m", "presence")
+_FIELDS = ("frame_index", "time_s", "keypoints_xy", "keypoint_scores", "world_m", "presence")
 
 
 def _record_type(n_keypoints: int) -> np.dtype[Any]:
@@ -117,7 +117,6 @@ def _record_type(n_keypoints: int) -> np.dtype[Any]:
             ("time_s", "<f8"),
             ("keypoints_xy", "<f4", (n_keypoints, 2)),
             ("keypoint_scores", "<f4", (n_keypoints,)),
-            ("depth_px", "<f4", (n_keypoints,)),
             ("world_m", "<f4", (n_keypoints, 3)),
             ("presence", "<f4"),
             ("n_others", "<i4"),
@@ -157,7 +156,6 @@ class _StoredPoses:
                 float(row["time_s"]),
                 np.array(row["keypoints_xy"]),
                 np.array(row["keypoint_scores"]),
-                np.array(row["depth_px"]),
                 np.array(row["world_m"]),
                 float(row["presence"]),
                 None if row["n_others"] < 0 else int(row["n_others"]),
@@ -216,4 +214,4 @@ class _CocoPoses:
             is_known = (scores > 0) & np.isfinite(row[:, :2]).all(axis=1)
             xy = np.where(is_known[:, None], row[:, :2], np.float32(np.nan))
             presence = float(scores.mean())
-            yield Pose(i, float(time_s), xy, scores, nothing[:, 0], nothing, presence, None)
+            yield Pose(i, float(time_s), xy, scores, nothing, presence, None)

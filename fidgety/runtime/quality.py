@@ -107,9 +107,16 @@ def _body_reasons(measures: Mapping[str, float | None], limits: QualityLimits) -
 def _is_misread(measures: Mapping[str, float | None], limits: QualityLimits) -> bool:
     """True when the poses are too poor to say which side is up: their cause is named instead."""
     return (
-        _over(measures, "jitter_mm", limits.max_jitter_mm)
+        _trembles(measures, limits)
         or _over(measures, "outside_share", limits.max_outside_share)
         or _under(measures, "bright_luma", limits.min_bright_luma)
+    )
+
+
+def _trembles(measures: Mapping[str, float | None], limits: QualityLimits) -> bool:
+    """True when noise rivals the signal: quick noise everywhere, or limbs that never lie still."""
+    return _over(measures, "jitter_mm", limits.max_jitter_mm) or _over(
+        measures, "noise_floor_mm", limits.max_noise_floor_mm
     )
 
 
@@ -122,10 +129,11 @@ def _picture_reasons(measures: Mapping[str, float | None], limits: QualityLimits
         # MAM reads differences between joints of one frame, from which a camera's movement drops out; where it smears
         # the picture or upsets the pose, `blurred` and `jitter` say so.
         yield _warning("camera-moving", "The camera moves.", "put the camera on a stand and do not touch it")
-    if _over(measures, "jitter_mm", limits.max_jitter_mm):
+    if _trembles(measures, limits):
+        trembling_mm = max(measures.get(name) or 0.0 for name in ("jitter_mm", "noise_floor_mm"))
         yield _blocking(
             "jitter",
-            f"The pose trembles by {measures['jitter_mm']:.1f} mm, as much as fidgety movements themselves.",
+            f"The pose trembles by {trembling_mm:.1f} mm, as much as fidgety movements themselves.",
             "use a better camera or resolution, more light, and let the infant fill the picture",
         )
 

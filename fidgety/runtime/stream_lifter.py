@@ -1,10 +1,11 @@
-"""Upright 2D rows -> 3D rows, streaming: 121 rows later (4.84 s at 25 Hz), in chunks, exactly as in one run.
+"""Upright 2D rows -> 3D rows, streaming: `reach` rows later, in chunks, exactly as in one run.
 
 At both ends of a recording the row at the end stands in for what is not there, as in training.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +14,39 @@ from fidgety.records import FloatArray
 from fidgety.runtime.session import OnnxSession
 from fidgety.runtime.upright import N_FEATURES
 
-__all__ = ["CHUNK_ROWS", "REACH_ROWS", "StreamLifter"]
+__all__ = ["CHUNK_ROWS", "SLOW_ROWS", "StreamLifter", "cache_shapes", "reach_of", "whole_reach"]
 
-REACH_ROWS = 121  # the lifter looks so far ahead, and back
 CHUNK_ROWS = 25  # a run; benchmarks/lifter_chunks.py has the table
-_CACHE_ROWS = (2, 6, 18, 54, 162)
+# Running means, one after the other, of what the lifter corrects in the plane: it passes under .03 from .5 Hz on.
+SLOW_ROWS = (51, 25)
+
+
+def reach_of(dilation: int) -> int:
+    """Rows that a layer of kernel 3 looks ahead, and back: means over `dilation` rows, `dilation` apart."""
+    return dilation + dilation // 2
+
+
+def whole_reach(dilations: Sequence[int]) -> int:
+    """Rows that the lifter looks ahead, and back."""
+    return sum(map(reach_of, dilations)) + sum(rows // 2 for rows in SLOW_ROWS)
+
+
+def cache_shapes(channels: int, dilations: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    """What the lifter remembers between two chunks, by the names of its inputs."""
+    sizes = (N_FEATURES, *(channels,) * (len(dilations) - 1))
+    shapes = {f"cache_{i}": (1, c, 2 * reach_of(d)) for i, (c, d) in enumerate(zip(sizes, dilations, strict=True))}
+    slow = {f"cache_slow_{i}": (1, 2 * 17, rows - 1) for i, rows in enumerate(SLOW_ROWS)}
+    depth = {"cache_depth": (sum(rows // 2 for rows in SLOW_ROWS), 17, 1)}
+    return {**shapes, **slow, **depth, "cache_plane": (whole_reach(dilations), 17, 2)}
 
 
 class StreamLifter:
     """The lifter's graph and what its layers remember. One owner, made anew for every recording."""
 
-    def __init__(self, graph: Path, channels: int, chunk_rows: int = CHUNK_ROWS) -> None:
-        """Raises BundleError when `graph` is not a lifter of so many channels."""
-        sizes = (N_FEATURES, *(channels,) * (len(_CACHE_ROWS) - 1))
-        shapes = {f"cache_{i}": (1, c, n) for i, (c, n) in enumerate(zip(sizes, _CACHE_ROWS, strict=True))}
-        shapes["cache_plane"] = (REACH_ROWS, 17, 2)
+    def __init__(self, graph: Path, channels: int, dilations: Sequence[int], chunk_rows: int = CHUNK_ROWS) -> None:
+        """Raises BundleError when `graph` is not a lifter of this shape."""
+        shapes = cache_shapes(channels, dilations)
+        self.reach = whole_reach(dilations)
         self._session = OnnxSession(
             graph,
             {"features": (None, N_FEATURES), "in_plane": (None, 17, 2), **shapes},
@@ -37,7 +56,7 @@ class StreamLifter:
         self._chunk_rows = chunk_rows
         self._features = np.empty((0, N_FEATURES), np.float32)  # rows that wait for a whole chunk
         self._in_plane = np.empty((0, 17, 2), np.float32)
-        self._n_to_drop = 2 * REACH_ROWS  # the first rows come of caches that hold nothing
+        self._n_to_drop = 2 * self.reach  # the first rows come of caches that hold nothing
         self._has_begun = False
         self._last = self._features, self._in_plane  # the last row
 
@@ -48,7 +67,7 @@ class StreamLifter:
             return np.empty((0, 17, 3), np.float32)
         if not self._has_begun:
             self._has_begun = True
-            self.push(features[:1].repeat(REACH_ROWS, axis=0), in_plane[:1].repeat(REACH_ROWS, axis=0))
+            self.push(features[:1].repeat(self.reach, axis=0), in_plane[:1].repeat(self.reach, axis=0))
         self._features = np.concatenate([self._features, features])
         self._in_plane = np.concatenate([self._in_plane, in_plane])
         ready = []
@@ -62,7 +81,7 @@ class StreamLifter:
         if not self._has_begun:
             return np.empty((0, 17, 3), np.float32)
         features, in_plane = self._last
-        ready = self.push(features.repeat(REACH_ROWS, axis=0), in_plane.repeat(REACH_ROWS, axis=0))
+        ready = self.push(features.repeat(self.reach, axis=0), in_plane.repeat(self.reach, axis=0))
         return np.concatenate([ready, self._run(len(self._features))]) if len(self._features) else ready
 
     def _run(self, n_rows: int) -> FloatArray:

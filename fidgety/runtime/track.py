@@ -20,11 +20,12 @@ from fidgety.records import FloatArray, Pose, PoseTrack
 
 __all__ = ["BAND_WEIGHTS", "TrackBuilder", "smooth_rows", "track_poses"]
 
-# Keeps FMs, drops what is quicker: gain .99 to 1.01 up to 3 Hz, .81 at 4, .45 at 5, under .11 from 6 Hz on (least
-# squares, 13 rows). Deviation from the paper, whose mean of 5 frames has a gain of .86 at 1.5 Hz, .76 at 2 and .52 at
-# 3: it takes half of the quicker FMs away.
-_HALF = (0.0211, -0.0045, -0.0545, -0.0429, 0.0950, 0.2923)
-BAND_WEIGHTS = (*_HALF, 0.3870, *reversed(_HALF))
+# Keeps FMs, drops what is quicker: gain .99 to 1.01 up to 3 Hz, .82 at 4, .49 at 5, .15 at 6, .02 to .08 from 7 Hz on.
+# It nowhere falls to zero: between two zeros of a filter white noise looks like a spurious line (5 dB in the median, 8
+# at most; without zeros 2 and 4). Deviation from the paper, whose mean of 5 frames has a gain of .86 at 1.5 Hz, .76 at
+# 2 and .52 at 3: it takes half of the quicker FMs away.
+_HALF = (0.0199, -0.0042, -0.0514, -0.0405, 0.0896, 0.2758)
+BAND_WEIGHTS = (*_HALF, 0.4216, *reversed(_HALF))
 
 _N_PERIODS = 31  # source periods in the running median
 _LOST_FRAME_FACTOR = 1.6  # a pause longer than this many source periods means that frames are missing
@@ -33,15 +34,15 @@ _ROUNDING_S = 1e-4  # time bases of containers are rational numbers rounded to 0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sample:
-    """One pose as a matrix: columns x, y, score, depth."""
+    """One pose as a matrix: columns x, y, score."""
 
     time_s: float
-    values: FloatArray  # (K, 4) float32
+    values: FloatArray  # (K, 3) float32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Row:
-    values: FloatArray  # (K, 4)
+    values: FloatArray  # (K, 3)
     is_observed: bool
 
 
@@ -52,7 +53,7 @@ class TrackBuilder:
         self._settings = settings
         self._weights = np.array(settings.smoothing_weights, np.float32)
         self._skeleton = skeleton
-        self._nothing = np.full((n_keypoints, 4), np.nan, np.float32)
+        self._nothing = np.full((n_keypoints, 3), np.nan, np.float32)
         self._samples: deque[_Sample] = deque(maxlen=4)  # observed poses only
         self._periods: deque[float] = deque(maxlen=_N_PERIODS)
         self._last_pose_s: float | None = None
@@ -67,7 +68,7 @@ class TrackBuilder:
             self._periods.append(pose.time_s - self._last_pose_s)
         self._last_pose_s = pose.time_s
         if not pose.is_missing:
-            values = np.column_stack([pose.keypoints_xy, pose.keypoint_scores, pose.depth_px])
+            values = np.column_stack([pose.keypoints_xy, pose.keypoint_scores])
             self._samples.append(_Sample(pose.time_s, values.astype(np.float32)))
             # The cubic through samples -4..-1 serves the ticks between -3 and -2, so rows lag by one pose.
             self._resample_up_to(self._samples[-2].time_s if len(self._samples) >= 2 else -1.0)
@@ -134,9 +135,7 @@ class TrackBuilder:
         while self._n_dropped < end - reach and self._rows:
             self._rows.popleft()
             self._n_dropped += 1
-        return PoseTrack(
-            self._skeleton, self._settings.fps, first, smoothed[..., :2], smoothed[..., 2], smoothed[..., 3], observed
-        )
+        return PoseTrack(self._skeleton, self._settings.fps, first, smoothed[..., :2], smoothed[..., 2], observed)
 
 
 def track_poses(poses: Iterable[Pose], settings: TrackSettings, skeleton: str, n_keypoints: int) -> Iterator[PoseTrack]:

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from fidgety.bundle import MamSettings
-from fidgety.records import BoolArray, FloatArray, VoidReason, Window
+from fidgety.records import BoolArray, FloatArray, LiftedTrack, VoidReason, Window
 
 __all__ = ["cut_windows", "void_reason"]
 
 
-def cut_windows(pieces: Iterable[tuple[FloatArray, BoolArray]], settings: MamSettings, fps: float) -> Iterator[Window]:
-    """Consecutive pieces of (joints (T, 17, 3), is_observed (T,)) -> windows in order of their start.
+def cut_windows(pieces: Iterable[LiftedTrack], settings: MamSettings, fps: float) -> Iterator[Window]:
+    """Consecutive pieces of one lifted track -> windows in order of their start.
 
     Holds at most one window and one piece; the result does not depend on how the rows are cut into pieces.
     """
@@ -27,9 +27,9 @@ def cut_windows(pieces: Iterable[tuple[FloatArray, BoolArray]], settings: MamSet
     observed = np.empty(0, bool)
     first = 0  # frame of joints[0]
     start = 0
-    for new_joints, new_observed in pieces:
-        joints = np.concatenate([joints, new_joints])
-        observed = np.concatenate([observed, new_observed])
+    for piece in pieces:
+        joints = np.concatenate([joints, piece.joints])
+        observed = np.concatenate([observed, piece.is_observed])
         while start + length <= first + len(joints):
             low = start - first
             yield _window(joints[low : low + length], observed[low : low + length], start, settings, fps)

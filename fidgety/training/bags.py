@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.errors import UsageError
-from fidgety.phantom.pose_noise import PoseNoise
 from fidgety.records import FloatArray
-from fidgety.training.samples import Subject, draw_clip, draw_instances
+from fidgety.training.views import Seen
 
 __all__ = ["ALL_CLIPS", "CLEAR_CLIPS", "BagPair", "ClipPool", "Clips", "Strata", "draw_bag_pair", "soft_targets"]
 
@@ -59,12 +58,12 @@ def soft_targets(shares: FloatArray, width: float) -> FloatArray:
 class ClipPool:
     """All clips that a set of recordings offers; draws ones balanced by class, and within a class by FMs share."""
 
-    def __init__(self, subjects: Sequence[Subject], strata: Strata = ALL_CLIPS) -> None:
+    def __init__(self, recordings: Sequence[Seen], strata: Strata = ALL_CLIPS) -> None:
         """Raises UsageError where a class has no clip."""
-        self._subjects = subjects
+        self._recordings = recordings
         rows = [
             (index, start, share)
-            for index, subject in enumerate(subjects)
+            for index, subject in enumerate(recording.subject for recording in recordings)
             for start, share in zip(subject.starts(_STRIDE), subject.shares(_STRIDE), strict=True)
         ]
         clips = np.array(rows, dtype=np.float64).reshape(-1, 3)
@@ -73,30 +72,30 @@ class ClipPool:
         if not all(self._strata.values()):
             raise UsageError("training needs clips with and without FMs: simulate more infants, or longer recordings")
 
-    def draw(self, rng: np.random.Generator, n_clips: int, noise: PoseNoise) -> Clips:
-        """`n_clips` clips, half of them with FMs, each seen by an observer of its own."""
+    def draw(self, rng: np.random.Generator, n_clips: int) -> Clips:
+        """`n_clips` clips, half of them with FMs, each as any one of its observers saw it."""
         windows, shares = [], []
         labels = np.arange(n_clips, dtype=np.int64) % 2
         for label in labels:
             strata = self._strata[int(label)]
             stratum = strata[int(rng.integers(len(strata)))]
             index, start, share = stratum[int(rng.integers(len(stratum)))]
-            windows.append(draw_clip(rng, self._subjects[int(index)], int(start), noise))
+            windows.append(self._recordings[int(index)].clip(rng, int(start)))
             shares.append(share)
         return Clips(np.stack(windows), np.array(shares, dtype=np.float32), labels)
 
 
-def draw_bag_pair(rng: np.random.Generator, subjects: Sequence[Subject], n_instances: int, noise: PoseNoise) -> BagPair:
+def draw_bag_pair(rng: np.random.Generator, recordings: Sequence[Seen], n_instances: int) -> BagPair:
     """`n_instances` random instances of one random normal and one random risk recording each.
 
     Raises UsageError where one of the two kinds is missing.
     """
     windows, characteristics = [], []
     for is_risk in (False, True):
-        offered = [subject for subject in subjects if subject.is_risk == is_risk]
+        offered = [recording for recording in recordings if recording.subject.is_risk == is_risk]
         if not offered:
             raise UsageError("a bag pair needs normal and risk infants")
-        subject = offered[int(rng.integers(len(offered)))]
-        windows.append(draw_instances(rng, subject, noise, n_instances, shift=int(rng.integers(0, 150))))
-        characteristics.append(subject.characteristics)
+        recording = offered[int(rng.integers(len(offered)))]
+        windows.append(recording.instances(rng, n_instances, shift=int(rng.integers(0, 150))))
+        characteristics.append(recording.subject.characteristics)
     return BagPair(np.stack(windows), np.stack(characteristics))

@@ -16,7 +16,8 @@ from fidgety.errors import UsageError
 from fidgety.phantom.pose_noise import PoseNoise
 from fidgety.records import FloatArray
 from fidgety.training.networks.mam import ClipNetwork
-from fidgety.training.samples import INSTANCE_STRIDE, Subject, draw_instances
+from fidgety.training.samples import INSTANCE_STRIDE, Subject
+from fidgety.training.views import LifterGraph, see
 
 __all__ = ["Recording", "ScoredRecording", "auc", "clip_figures", "kappa", "observe_recordings", "score_recordings"]
 
@@ -38,10 +39,12 @@ class ScoredRecording:
     shares: FloatArray
 
 
-def observe_recordings(subjects: Sequence[Subject], noise: PoseNoise, seed: int) -> list[Recording]:
+def observe_recordings(
+    subjects: Sequence[Subject], noise: PoseNoise, lifter: LifterGraph, seed: int
+) -> list[Recording]:
     """Every subject seen once, by observers that follow from `seed`."""
     rng = np.random.default_rng(seed)
-    return [Recording(subject, draw_instances(rng, subject, noise)) for subject in subjects]
+    return [Recording(seen.subject, seen.instances(rng)) for seen in see(subjects, noise, lifter, 1, seed)]
 
 
 @torch.inference_mode()

@@ -1,10 +1,11 @@
 """Trains MAM: Ref Branch pre-training on clips, then the three branches together, then calibration on other infants.
 
-    infants --samples--> clips, bags --pretrain--> clip network --train_main--> MAM --calibrate--> thresholds --> files
+    infants --samples--> subjects --views--> lifted tracks --bags--> clips, bags
+        --pretrain--> clip network --train_main--> MAM --calibrate--> thresholds --> files
 
 Deviations of the `demo` protocol from the paper (SPEC 3), all for two CPU cores and half an hour:
 
-- Counted in steps of freshly drawn windows, not in epochs over a fixed set; batches of 32 in pre-training.
+- Counted in steps of windows drawn at random, not in epochs; batches of 32 in pre-training.
 - Every 6th frame goes through the encoder while training, every frame in use.
 - Adam in the main training as well, in place of 300 epochs of SGD; rates fall along a cosine, not in steps.
 - Clips are balanced by FMs share within their class, and doubtful ones carry soft labels.
@@ -35,10 +36,12 @@ from fidgety.records import FloatArray
 from fidgety.training.bags import CLEAR_CLIPS, ClipPool, draw_bag_pair, soft_targets
 from fidgety.training.calibrate import Calibration, calibrate, correct_prior, risk_figures
 from fidgety.training.evaluate import Recording, clip_figures, observe_recordings, score_recordings
+from fidgety.training.lifter_files import take_lifter
 from fidgety.training.log import LogRow, write_log
 from fidgety.training.losses import bag_loss, class_centres, clip_loss, closeness_loss, triplet_loss
 from fidgety.training.networks.mam import Mam, fuse
-from fidgety.training.samples import Subject, simulate_subjects
+from fidgety.training.samples import simulate_subjects
+from fidgety.training.views import LifterGraph, Seen, see
 
 __all__ = ["DEMO", "QUICK", "Protocol", "pretrain", "train", "train_demo", "train_main"]
 
@@ -47,7 +50,7 @@ _BAGS = 2
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """What is trained on, how long, and how. A step is one batch of freshly drawn windows."""
+    """What is trained on, how long, and how. A step is one batch of windows drawn at random."""
 
     name: str
     n_infants: int = 600
@@ -56,6 +59,7 @@ class Protocol:
     recording_s: float = 120.0
     heavy_share: float = 0.4  # of restless infants, who cry, kick and tremble at once
     control_share: float = 0.1  # controls that move without FMs, per infant
+    n_views: int = 4  # observers of each infant that is trained on
     pretrain_batch: int = 32
     clear_steps: int = 300  # of these, the first, on clear clips of calm infants: on all of them it may never start
     pretrain_steps: int = 8000
@@ -68,7 +72,7 @@ class Protocol:
     frame_stride: int = 6
     label_ramp: float = 0.3  # doubtful clips, FMs share .35 to .65, carry soft labels
     validate_every: int = 1000
-    threads: int = 2
+    threads: int = 2  # on a machine that does nothing else: beside any busy process two are ten times slower
 
 
 DEMO = Protocol("demo")
@@ -78,6 +82,7 @@ QUICK = Protocol(
     n_calibration=8,
     n_held_out=8,
     recording_s=40.0,
+    n_views=1,
     pretrain_batch=4,
     clear_steps=1,
     pretrain_steps=2,
@@ -129,20 +134,19 @@ def _validate(mam: Mam, held_out: Sequence[Recording], row: LogRow) -> None:
 
 def pretrain(
     mam: Mam,
-    subjects: Sequence[Subject],
+    recordings: Sequence[Seen],
     held_out: Sequence[Recording],
-    noise: PoseNoise,
     protocol: Protocol,
     rng: np.random.Generator,
     report: Callable[[LogRow], None],
 ) -> list[LogRow]:
     """Ref Branch pre-training of the clip network: class-balanced clips, cross-entropy and triplet. Returns the log."""
     log: list[LogRow] = []
-    clear, pool = ClipPool([s for s in subjects if s.is_calm], CLEAR_CLIPS), ClipPool(subjects)
+    clear, pool = ClipPool([r for r in recordings if r.subject.is_calm], CLEAR_CLIPS), ClipPool(recordings)
     optimiser = torch.optim.Adam(mam.clip.parameters(), lr=protocol.pretrain_rate, weight_decay=protocol.weight_decay)
     mam.train()
     for step, descend in _steps(optimiser, protocol.pretrain_steps, "pretrain", log, report):
-        clips = (clear if step < protocol.clear_steps else pool).draw(rng, protocol.pretrain_batch, noise)
+        clips = (clear if step < protocol.clear_steps else pool).draw(rng, protocol.pretrain_batch)
         with torch.autocast("cpu", torch.bfloat16):
             logits, embeddings = mam.clip(torch.from_numpy(clips.windows), protocol.frame_stride)
         targets = torch.from_numpy(soft_targets(clips.shares, protocol.label_ramp))
@@ -156,9 +160,8 @@ def pretrain(
 
 def train_main(
     mam: Mam,
-    subjects: Sequence[Subject],
+    recordings: Sequence[Seen],
     held_out: Sequence[Recording],
-    noise: PoseNoise,
     protocol: Protocol,
     rng: np.random.Generator,
     report: Callable[[LogRow], None],
@@ -167,8 +170,8 @@ def train_main(
     bag.
     """
     log: list[LogRow] = []
-    pool = ClipPool(subjects)
-    mam.info.set_scaling(torch.from_numpy(np.stack([subject.characteristics for subject in subjects])))
+    pool = ClipPool(recordings)
+    mam.info.set_scaling(torch.from_numpy(np.stack([recording.subject.characteristics for recording in recordings])))
     optimiser = torch.optim.Adam(
         [
             {"params": list(mam.clip.parameters()), "lr": protocol.main_rate},
@@ -179,8 +182,8 @@ def train_main(
     n_clips = protocol.main_batch // 2
     mam.train()
     for step, descend in _steps(optimiser, protocol.main_steps, "main", log, report):
-        clips = pool.draw(rng, n_clips, noise)
-        bags = draw_bag_pair(rng, subjects, n_clips // _BAGS, noise)
+        clips = pool.draw(rng, n_clips)
+        bags = draw_bag_pair(rng, recordings, n_clips // _BAGS)
         windows = np.concatenate([clips.windows, bags.windows.reshape(-1, *clips.windows.shape[1:])])
         with torch.autocast("cpu", torch.bfloat16):
             logits, embeddings = mam.clip(torch.from_numpy(windows), protocol.frame_stride)
@@ -212,7 +215,7 @@ def _main_losses(
 
 
 def train(
-    protocol: Protocol, seed: int, noise: PoseNoise, report: Callable[[LogRow], None]
+    protocol: Protocol, seed: int, noise: PoseNoise, lifter: LifterGraph, report: Callable[[LogRow], None]
 ) -> tuple[Mam, Calibration, dict[str, float], list[LogRow]]:
     """All of it: simulate, pre-train, train, calibrate. Gives the network, its calibration, held-out figures, and
     the log.
@@ -230,39 +233,38 @@ def train(
         )
         for part, n_infants in enumerate((protocol.n_infants, protocol.n_calibration, protocol.n_held_out))
     )
-    seen = observe_recordings(held_out, noise, 3 * seed + 2)
+    recordings = see(subjects, noise, lifter, protocol.n_views, 3 * seed)
+    seen = observe_recordings(held_out, noise, lifter, 3 * seed + 2)
     mam = Mam()
-    log = pretrain(mam, subjects, seen, noise, protocol, rng, report)
-    log += train_main(mam, subjects, seen, noise, protocol, rng, report)
-    for_calibration_seen = observe_recordings(for_calibration, noise, 3 * seed + 1)
+    log = pretrain(mam, recordings, seen, protocol, rng, report)
+    log += train_main(mam, recordings, seen, protocol, rng, report)
+    for_calibration_seen = observe_recordings(for_calibration, noise, lifter, 3 * seed + 1)
     calibration = calibrate(mam, correct_prior(mam, score_recordings(mam.clip, for_calibration_seen)))
     scored = score_recordings(mam.clip, seen)
     figures = clip_figures(scored, calibration.clip_temperature, calibration.fms_threshold)
     return mam, calibration, figures | risk_figures(mam, scored, calibration), log
 
 
-def train_demo(out_dir: Path, seed: int = 1, protocol: Protocol = DEMO) -> None:
+def train_demo(out_dir: Path, seed: int = 1, protocol: Protocol = DEMO, lifter_dir: Path | None = None) -> None:
     """Train MAM on the phantom and write weights, graphs, log and `mam.json` into `out_dir` (what the demo bundle
-    is made of).
+    is made of), with the lifter behind which it was trained beside them.
 
-    Progress goes to stderr. Raises DeviceError where the folder cannot be written, before anything is trained.
+    `lifter_dir`: a folder that `train-lifter` wrote (default: the demo's). Progress goes to stderr. Raises DeviceError
+    where the folder cannot be written and BundleError where there is no lifter, before anything is trained.
     """
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DeviceError(f"{out_dir} cannot be made: {error.strerror}") from error
     start = time.monotonic()
-    mam, calibration, figures, log = train(protocol, seed, default_pose_noise(), _print_progress)
+    lifter = take_lifter(lifter_dir, out_dir)
+    mam, calibration, figures, log = train(protocol, seed, default_pose_noise(), lifter.graph, _print_progress)
     weights = {name: value.numpy() for name, value in mam.state_dict().items()}
     np.savez(out_dir / "mam.npz", **weights)
     export_mam(out_dir / "mam.npz", out_dir)
-    write_log(out_dir, protocol, seed, time.monotonic() - start, calibration, figures, log)
+    write_log(out_dir, protocol, seed, time.monotonic() - start, calibration, figures, log, lifter.about)
 
 
 def _print_progress(row: LogRow) -> None:
     if "clip_auc" in row or int(row["step"]) % 50 == 0:
         print(" ".join(f"{name} {value}" for name, value in row.items()), file=sys.stderr, flush=True)
-
-
-if __name__ == "__main__":
-    train_demo(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1)

@@ -38,6 +38,7 @@ def write_log(
     calibration: Calibration,
     figures: Mapping[str, float],
     log: Sequence[LogRow],
+    lifter: Mapping[str, object],
 ) -> None:
     """Write training_log.csv (one row per step), training_log.json (the account) and mam.json (what a bundle needs)."""
     command = f"fidgety train OUT --seed {seed}"
@@ -60,6 +61,7 @@ def write_log(
             "version": "0.1.0",
             "trained_on": "phantom",
             "command": command,
+            "lifter": lifter,
             "probability": {
                 name: getattr(calibration, name) for name in ("clip_temperature", "risk_slope", "risk_intercept")
             },

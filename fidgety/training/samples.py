@@ -1,7 +1,5 @@
-"""Simulated infants -> what MAM is trained on: 240-frame windows as the device would see them, with their true labels.
-
-Nothing is stored but the true joints: every draw looks at the infant through a new camera and new pose errors
-(`phantom/observe.py`), so no window is ever seen twice.
+"""Simulated infants -> Subjects: what is true of a recording, and its windows' true labels (views.py has what the
+device would see of it).
 """
 
 from __future__ import annotations
@@ -14,31 +12,28 @@ from numpy.typing import NDArray
 
 from fidgety.errors import UsageError
 from fidgety.phantom.cohort import RISK_CATEGORIES, draw_characteristics, simulate_cohort
-from fidgety.phantom.kinematics import Control, h36m17, simulate_control
+from fidgety.phantom.kinematics import Control, coco17, h36m17, simulate_control
 from fidgety.phantom.motion import Category, Motion
-from fidgety.phantom.observe import draw_observer, mirror_joints, observe_joints
-from fidgety.phantom.pose_noise import PoseNoise
 from fidgety.records import Characteristics, FloatArray
-from fidgety.runtime.track import BAND_WEIGHTS
 
-__all__ = ["FPS", "INSTANCE_STRIDE", "Subject", "draw_clip", "draw_instances", "simulate_subjects", "subject_of"]
+__all__ = ["FPS", "INSTANCE_STRIDE", "WINDOW", "Subject", "simulate_subjects", "subject_of"]
 
 FPS = 25.0
 WINDOW = 240
 INSTANCE_STRIDE = 150
-_MARGIN = len(BAND_WEIGHTS) // 2  # frames kept around a clip: the track's filter sees what it would in the recording
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
     """One simulated infant's recording: truth only, no camera yet.
 
-    joints_m: (T, 17, 3) float32, H36M-17, world frame, 25 Hz. has_fms: (T,) bool, inside a bout.
+    joints_m, keypoints_m: (T, 17, 3) float32, H36M-17 and COCO-17, world frame, 25 Hz. has_fms: (T,) bool, in a bout.
     characteristics: (4,) float32: sex (1 = male), gestation weeks, birth weight g, corrected age weeks.
     is_calm: nothing but FMs and ordinary movement: no crying, vigorous kicking or tremor.
     """
 
     joints_m: FloatArray
+    keypoints_m: FloatArray
     has_fms: NDArray[np.bool_]
     category: Category
     characteristics: FloatArray
@@ -74,7 +69,7 @@ def subject_of(motion: Motion, characteristics: FloatArray) -> Subject:
         has_fms |= (time_s >= bout.start_s) & (time_s < bout.end_s)
     told = motion.confounders
     is_calm = not (told.crying or told.kicks or told.tremor)
-    return Subject(h36m17(motion), has_fms, motion.category, characteristics, is_calm)
+    return Subject(h36m17(motion), coco17(motion), has_fms, motion.category, characteristics, is_calm)
 
 
 def simulate_subjects(
@@ -108,30 +103,3 @@ def characteristics_row(known: Characteristics) -> FloatArray:
     sex = 1.0 if known.sex == "male" else 0.0
     row = (sex, known.gestation_weeks, known.birth_weight_g, known.corrected_age_weeks)
     return np.array(row, dtype=np.float32)
-
-
-def draw_clip(rng: np.random.Generator, subject: Subject, start: int, noise: PoseNoise) -> FloatArray:
-    """The window (240, 17, 3) that starts at frame `start`, seen by a new observer; mirrored half of the time."""
-    low, high = max(start - _MARGIN, 0), min(start + WINDOW + _MARGIN, len(subject.joints_m))
-    joints = subject.joints_m[low:high]
-    if rng.random() < 0.5:
-        joints = mirror_joints(joints)
-    seen = observe_joints(joints, draw_observer(rng, joints, noise), rng)
-    return seen[start - low : start - low + WINDOW]
-
-
-def draw_instances(
-    rng: np.random.Generator, subject: Subject, noise: PoseNoise, n_instances: int | None = None, shift: int = 0
-) -> FloatArray:
-    """Instances (N, 240, 17, 3) of one recording, seen by one new observer; `n_instances` random ones, default all
-    in order.
-
-    `shift`: first frame of the instance grid. Fewer windows than asked for are drawn with replacement.
-    """
-    joints = mirror_joints(subject.joints_m) if rng.random() < 0.5 else subject.joints_m
-    observer = draw_observer(rng, joints, noise)
-    starts = np.arange(shift, len(joints) - WINDOW + 1, INSTANCE_STRIDE)
-    if n_instances is not None:
-        starts = rng.choice(starts, n_instances, replace=len(starts) < n_instances)
-    seen = observe_joints(joints, observer, rng)
-    return np.stack([seen[start : start + WINDOW] for start in starts])

@@ -148,7 +148,6 @@ def test_score_coco_track(run: Run, tmp_path: Path) -> None:
     (track,) = (tmp_path / "cohort").glob("*.npz")
     outcome = run("score", track, *INFANT, "--json")
     assert outcome.code == 0
-    assert json.loads(outcome.out)["settings"]["has_depth"] is False
 
 
 @pytest.mark.shared

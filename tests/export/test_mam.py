@@ -15,8 +15,10 @@ import torch
 from fidgety.errors import BundleError
 from fidgety.export.mam import BAG_GRAPH, INFO_GRAPH, WINDOW_GRAPH, export_mam, read_weights
 from fidgety.phantom.pose_noise import assumed_pose_noise
+from fidgety.training.lifter_files import take_lifter
 from fidgety.training.networks.mam import Mam
-from fidgety.training.samples import draw_instances, simulate_subjects
+from fidgety.training.samples import simulate_subjects
+from fidgety.training.views import see
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +47,14 @@ def sessions(weights_path: Path) -> dict[str, ort.InferenceSession]:
 
 
 @pytest.fixture(scope="module")
-def windows() -> np.ndarray:
+def windows(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
     """Instances of simulated infants: two with depth, two without."""
+    lifter = take_lifter(None, tmp_path_factory.mktemp("lifter")).graph
     subjects = simulate_subjects(2, 10.0, seed=6, control_share=0.0)
-    seen = [draw_instances(np.random.default_rng(i), s, assumed_pose_noise()) for i, s in enumerate(subjects)]
-    with_or_without = np.concatenate(seen)
+    rng = np.random.default_rng(0)
+    with_or_without = np.concatenate(
+        [seen.instances(rng) for seen in see(subjects, assumed_pose_noise(), lifter, 1, 7)]
+    )
     flat = with_or_without.copy()
     flat[..., 2] = 0.0
     return np.concatenate([with_or_without, flat])

@@ -99,7 +99,9 @@ def make_assessment(**changes: Any) -> Assessment:
         recording_sha256="9f2c" * 16,
         duration_s=180.0,
         source_fps=29.97,
-        quality=Quality((), {"limb_coverage": 0.934, "blur": 12.3456789, "second_person_share": None}),
+        quality=Quality(
+            (), {"limb_coverage": 0.934, "blur": 12.3456789, "second_person_share": None, "noise_floor_mm": 0.44}
+        ),
         characteristics=Characteristics(13.4, 39.5, "female", 3250.0),
         frequency=FmsFrequency(16, 25, 0.64, 0.41, 0.82),
         risk=Risk(0.12, 0.05, 0.24, 0.5, False, True),

@@ -30,7 +30,12 @@ def test_assessment_to_json_round_trips(scored: Assessment, tmp_path: Path) -> N
         if field.name not in _NOT_EXACT:
             assert getattr(back, field.name) == getattr(scored, field.name), field.name
     assert back.quality.reasons == scored.quality.reasons
-    assert back.quality.measures == {"limb_coverage": 0.934, "blur": 12.345679, "second_person_share": None}
+    assert back.quality.measures == {
+        "limb_coverage": 0.934,
+        "blur": 12.345679,
+        "second_person_share": None,
+        "noise_floor_mm": 0.44,
+    }
     assert len(back.timeline) == len(scored.timeline)
     for mine, theirs in zip(back.timeline, scored.timeline, strict=True):
         assert (mine.void, mine.is_instance) == (theirs.void, theirs.is_instance)

@@ -33,6 +33,7 @@ def test_format_assessment_states_every_finding(scored: Assessment) -> None:
         "threshold 50 %",
         "Info Branch    used",
         "Quality        ok",
+        "Noise floor    0.4 mm (FMs: 3 to 20 mm)",
         "5, 01:22 in all",
         "02:35-02:54",
         "01:34-01:37",

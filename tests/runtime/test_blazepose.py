@@ -272,18 +272,6 @@ def test_decode_landmarks_region_places_scales_and_turns() -> None:
     assert found.keypoints_xy.shape == (39, 2) and found.world_m.shape == (33, 3)
 
 
-def test_decode_landmarks_depth_is_the_world_depth_at_the_scale_of_the_picture() -> None:
-    landmarks, heatmaps, _ = raw_landmarks()
-    landmarks[:, :2] = np.random.default_rng(0).uniform(40, 216, (39, 2))
-    world = np.zeros((39, 3), np.float32)
-    world[:33, :2] = (landmarks[:33, :2] - 128) / 500  # 500 crop px to the metre
-    world[4, 2], world[9, 2] = -0.1, 0.06
-    region = Region(700.0, 400.0, 512.0, 0.7)  # 2 image px to the crop px
-    found = decode_landmarks(landmarks.ravel(), heatmaps, world.ravel(), 0.9, region, 256)
-    assert found.depth_px.shape == (33,)
-    assert found.depth_px[[4, 9, 10]] == pytest.approx([-100, 60, 0], abs=0.01)
-
-
 def test_decode_landmarks_score_is_the_lesser_of_visibility_and_presence() -> None:
     landmarks, heatmaps, world = raw_landmarks()
     landmarks[0, 3:] = (SURE, np.log(0.3 / 0.7))

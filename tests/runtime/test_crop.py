@@ -102,3 +102,17 @@ def test_one_euro_equals_the_published_recursion() -> None:
             smooth = share * value + (1 - share) * smooth
         out = one.apply(np.array([value], np.float32), i / 25, 200.0)
         assert out[0] == pytest.approx(smooth, rel=1e-6)
+
+
+def test_crop_tracker_lies_still_between_two_sides_that_read_differently() -> None:
+    hips, end = np.array([400.0, 400.0]), np.array([400.0, 200.0])
+    sides = [CropTracker(1.25, is_read) for is_read in (True, False)]
+    widest = []
+    for tracker in sides:
+        centres = []
+        for i in range(40):
+            tracker.follow(np.stack([hips, end]).astype(np.float32) + (3.0 if i % 2 else -3.0), i / 25)
+            assert tracker.region is not None
+            centres.append(tracker.region.centre_x)
+        widest.append(float(np.abs(np.diff(centres[10:])).max()))
+    assert 10 * widest[0] < widest[1]  # steps from frame to frame, px

@@ -1,31 +1,51 @@
+"""The demo lifter behind its seam: rows in, rows out, whichever way the infant lies and however the rows come."""
+
 from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from fidgety.records import FloatArray, PoseTrack
-from fidgety.runtime.lift import lift_track
+from fidgety.bundle import LifterSettings
+from fidgety.errors import BundleError
+from fidgety.export.publish import demo_file
+from fidgety.records import FloatArray, LiftedTrack, PoseTrack
+from fidgety.runtime.lift import TrackLifter, lift_tracks
 from fidgety.skeleton import BLAZEPOSE_33, COCO_17, H36M_17, Skeleton, joints_matrix
+from fidgety.training.lifter_files import take_lifter
+from fidgety.training.views import LifterGraph
+
+HIP, THORAX = H36M_17.indices("hip", "thorax")
 
 
-def track_of(skeleton: Skeleton, xy: FloatArray, depth: FloatArray | None = None) -> PoseTrack:
-    n, k = xy.shape[:2]
-    return PoseTrack(
-        skeleton.name,
-        25.0,
-        0,
-        np.asarray(xy, np.float32),
-        np.ones((n, k), np.float32),
-        np.full((n, k), np.nan, np.float32) if depth is None else np.asarray(depth, np.float32),
-        np.ones(n, bool),
-    )
+@pytest.fixture(scope="module")
+def lifter(tmp_path_factory: pytest.TempPathFactory) -> LifterGraph:
+    return take_lifter(None, tmp_path_factory.mktemp("lifter")).graph
+
+
+def track_of(skeleton: Skeleton, xy: FloatArray, first: int = 0) -> PoseTrack:
+    n = len(xy)
+    points = np.asarray(xy, np.float32)
+    scores = np.where(np.isfinite(points[..., 0]), np.float32(0.9), np.float32(0.0))
+    return PoseTrack(skeleton.name, 25.0, first, points, scores, np.ones(n, bool))
+
+
+def lift(lifter: LifterGraph, *pieces: PoseTrack) -> LiftedTrack:
+    lifted = list(lift_tracks(pieces, TrackLifter(lifter.path, lifter.settings)))
+    return LiftedTrack(*(np.concatenate([getattr(p, name) for p in lifted]) for name in LiftedTrack.__slots__))
 
 
 @pytest.fixture
-def moving(lying_xy: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Ten frames of (33, 2) keypoints that wander, and their depth."""
-    rng = np.random.default_rng(0)
-    return lying_xy + rng.normal(0, 5, (10, 33, 2)), rng.normal(0, 30, (10, 33))
+def moving(lying_xy: FloatArray) -> FloatArray:
+    """(160, 33, 2) px: an infant that lies and wanders slowly, its arms waving at 1.5 Hz by 8 mm."""
+    time_s = np.arange(160)[:, None, None] / 25
+    drift = 3 * np.sin(2 * np.pi * 0.2 * time_s + np.arange(33)[:, None])
+    xy = np.repeat(lying_xy[None], 160, axis=0) + drift
+    arms = BLAZEPOSE_33.indices("left_wrist", "right_wrist")
+    xy[:, arms] += 8 * np.sin(2 * np.pi * 1.5 * time_s)
+    return xy.astype(np.float32)
 
 
 @pytest.mark.parametrize("skeleton", [BLAZEPOSE_33, COCO_17])
@@ -36,51 +56,75 @@ def test_joints_matrix_rows_are_means(skeleton: Skeleton) -> None:
     assert (matrix >= 0).all()
 
 
-def test_lift_track_joints_lie_where_their_names_say(moving: tuple[FloatArray, FloatArray]) -> None:
-    xy, depth = moving
-    joints = lift_track(track_of(BLAZEPOSE_33, xy, depth))
-    assert joints.shape == (10, 17, 3) and joints.dtype == np.float32
-    index, joint = BLAZEPOSE_33.index, H36M_17.index
-    wrist = np.c_[xy[:, index["left_wrist"]], depth[:, index["left_wrist"]]]
-    assert joints[:, joint["left_wrist"]] == pytest.approx(wrist, abs=1e-3)
-    hips = (xy[:, index["left_hip"]] + xy[:, index["right_hip"]]) / 2
-    assert joints[:, joint["hip"], :2] == pytest.approx(hips, abs=1e-3)
-    spine = (joints[:, joint["hip"]] + joints[:, joint["thorax"]]) / 2
-    assert joints[:, joint["spine"]] == pytest.approx(spine, abs=1e-3)
-
-
-def test_lift_track_mirrored_infant_gives_mirrored_joints(moving: tuple[FloatArray, FloatArray]) -> None:
-    xy, depth = moving
-    joints = lift_track(track_of(BLAZEPOSE_33, xy, depth))
-    mirror = list(BLAZEPOSE_33.mirror)
-    flipped = lift_track(track_of(BLAZEPOSE_33, xy[:, mirror] * np.array([-1, 1]), depth[:, mirror]))
-    assert flipped == pytest.approx(joints[:, list(H36M_17.mirror)] * np.array([-1, 1, 1]), abs=1e-3)
-
-
-def test_lift_track_shift_and_scale_go_through(moving: tuple[FloatArray, FloatArray]) -> None:
-    xy, depth = moving
-    joints = lift_track(track_of(BLAZEPOSE_33, xy, depth))
-    moved = lift_track(track_of(BLAZEPOSE_33, 2 * xy + np.array([30, -7]), 2 * depth))
-    assert moved == pytest.approx(2 * joints + np.array([30, -7, 0]), abs=2e-3)
-
-
-def test_lift_track_coco_and_blazepose_agree(moving: tuple[FloatArray, FloatArray]) -> None:
-    xy, _ = moving
-    coco = xy[:, BLAZEPOSE_33.indices(*COCO_17.keypoints)]
-    assert lift_track(track_of(COCO_17, coco)) == pytest.approx(lift_track(track_of(BLAZEPOSE_33, xy)))
-
-
-def test_lift_track_without_depth_stays_in_the_picture_plane(moving: tuple[FloatArray, FloatArray]) -> None:
-    assert (lift_track(track_of(BLAZEPOSE_33, moving[0]))[..., 2] == 0).all()
-
-
-def test_lift_track_unseen_keypoint_takes_only_the_joints_that_need_it(
-    moving: tuple[FloatArray, FloatArray],
+def test_lift_tracks_gives_every_row_once_in_trunk_lengths_from_the_hip(
+    lifter: LifterGraph, moving: FloatArray
 ) -> None:
-    xy, depth = moving
-    xy = xy.copy()
-    xy[3, BLAZEPOSE_33.index["left_shoulder"]] = np.nan
-    xy[4, BLAZEPOSE_33.index["left_pinky"]] = np.nan
-    is_nan = np.isnan(lift_track(track_of(BLAZEPOSE_33, xy, depth))).any(axis=-1)
+    lifted = lift(lifter, track_of(BLAZEPOSE_33, moving))
+    assert lifted.joints.shape == (160, 17, 3) and lifted.joints.dtype == np.float32
+    assert lifted.joints_xy == pytest.approx(joints_matrix(BLAZEPOSE_33) @ moving, abs=1e-3)
+    assert np.abs(lifted.joints[:, HIP]).max() < 0.1
+    trunk = np.linalg.norm(lifted.joints[:, THORAX] - lifted.joints[:, HIP], axis=-1)
+    assert np.median(trunk) == pytest.approx(1.0, abs=0.15)
+    plane = (lifted.joints_xy - lifted.joints_xy[:, HIP, None]) / 190  # the trunk is 190 px long
+    assert np.abs(lifted.joints[..., :2] - plane).max() < 0.35
+    assert lifted.joints[..., 2].std() > 0.02  # it is not flat
+
+
+def test_lift_tracks_any_chunking_gives_the_same(lifter: LifterGraph, moving: FloatArray) -> None:
+    whole = lift(lifter, track_of(BLAZEPOSE_33, moving))
+    cuts = [0, 1, 40, 47, 130, 160]
+    pieces = [track_of(BLAZEPOSE_33, moving[a:b], a) for a, b in pairwise(cuts)]
+    cut = lift(lifter, *pieces)
+    assert cut.joints == pytest.approx(whole.joints, abs=1e-5)
+    assert np.array_equal(cut.joints_xy, whole.joints_xy)
+
+
+@pytest.mark.parametrize(("turn_deg", "scale"), [(90, 1.0), (180, 0.5), (37, 2.0)])
+def test_lift_tracks_turn_and_size_in_the_picture_go_through(
+    lifter: LifterGraph, moving: FloatArray, turn_deg: float, scale: float
+) -> None:
+    cos, sin = np.cos(np.radians(turn_deg)), np.sin(np.radians(turn_deg))
+    turn = np.array([[cos, -sin], [sin, cos]])
+    upright = lift(lifter, track_of(BLAZEPOSE_33, moving)).joints
+    turned = lift(lifter, track_of(BLAZEPOSE_33, scale * moving @ turn.T + np.array([30, -7]))).joints
+    assert turned[..., :2] == pytest.approx(upright[..., :2] @ turn.T, abs=2e-4)
+    assert turned[..., 2] == pytest.approx(upright[..., 2], abs=2e-4)
+
+
+def test_lift_tracks_fidgety_movement_keeps_its_size(lifter: LifterGraph, moving: FloatArray) -> None:
+    lifted = lift(lifter, track_of(BLAZEPOSE_33, moving))
+    wrist = H36M_17.index["left_wrist"]
+    wave = np.exp(-2j * np.pi * 1.5 * np.arange(150) / 25)  # nine periods
+    size = abs(wave @ lifted.joints[:150, wrist, 0]) * 2 / 150
+    assert size == pytest.approx(8 / 190, rel=0.2)
+
+
+def test_lift_tracks_coco_and_blazepose_agree(lifter: LifterGraph, moving: FloatArray) -> None:
+    coco = moving[:, BLAZEPOSE_33.indices(*COCO_17.keypoints)]
+    joints = lift(lifter, track_of(COCO_17, coco)).joints
+    assert joints == pytest.approx(lift(lifter, track_of(BLAZEPOSE_33, moving)).joints, abs=1e-6)
+
+
+def test_lift_tracks_unseen_keypoint_takes_only_the_joints_that_need_it(
+    lifter: LifterGraph, moving: FloatArray
+) -> None:
+    moving[3, BLAZEPOSE_33.index["left_shoulder"]] = np.nan
+    moving[4, BLAZEPOSE_33.index["left_pinky"]] = np.nan
+    track = track_of(BLAZEPOSE_33, moving)
+    observed = np.ones(160, bool)
+    observed[7] = False
+    lifted = lift(lifter, replace(track, is_observed=observed))
+    is_nan = np.isnan(lifted.joints).any(axis=-1)
     assert {H36M_17.keypoints[j] for j in np.flatnonzero(is_nan[3])} == {"left_shoulder", "thorax", "spine"}
     assert np.flatnonzero(is_nan.any(axis=1)).tolist() == [3]
+    assert np.flatnonzero(~lifted.is_observed).tolist() == [7]
+
+
+def test_lift_tracks_of_nobody_invents_nobody(lifter: LifterGraph) -> None:
+    lifted = lift(lifter, track_of(BLAZEPOSE_33, np.full((90, 33, 2), np.nan)))
+    assert len(lifted.joints) == 90 and np.isnan(lifted.joints).all()
+
+
+def test_track_lifter_refuses_a_graph_of_another_shape(lifter: LifterGraph) -> None:
+    with pytest.raises(BundleError, match=r"lifter\.onnx"):
+        TrackLifter(demo_file("lifter.onnx"), LifterSettings("lifter.onnx", lifter.settings.channels + 1, (1, 3)))

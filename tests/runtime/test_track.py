@@ -25,7 +25,7 @@ def poses_at(make_pose: PoseMaker) -> Callable[..., list[Pose]]:
         if positions.ndim == 2:
             positions = np.stack([positions, positions + 50, positions - 30], axis=1)
         return [
-            make_pose(t, None if i in missing else xy, frame_index=i, depth_px=np.zeros(K), n_keypoints=K)
+            make_pose(t, None if i in missing else xy, frame_index=i, n_keypoints=K)
             for i, (t, xy) in enumerate(zip(times_s, positions, strict=True))
         ]
 
@@ -42,7 +42,6 @@ def whole(poses: Iterable[Pose], settings: TrackSettings, n_keypoints: int = K) 
         pieces[0],
         keypoints_xy=np.concatenate([piece.keypoints_xy for piece in pieces]),
         keypoint_scores=np.concatenate([piece.keypoint_scores for piece in pieces]),
-        depth_px=np.concatenate([piece.depth_px for piece in pieces]),
         is_observed=np.concatenate([piece.is_observed for piece in pieces]),
     )
 
@@ -204,15 +203,6 @@ def test_track_poses_no_pose_gives_no_row() -> None:
     assert list(track_poses([], SMOOTH, "coco17", K)) == []
 
 
-def test_track_poses_missing_depth_stays_missing(poses_at: PosesAt) -> None:
-    poses = [replace(p, depth_px=np.full(K, np.nan, np.float32)) for p in poses_at(np.arange(30) / 25, walk(30))]
-    track = whole(poses, SMOOTH)
-    assert np.isnan(track.depth_px).all() and np.isfinite(track.keypoints_xy).all()
-
-
-# Smoothing
-
-
 def test_track_poses_moving_average_of_five(poses_at: PosesAt) -> None:
     xy = np.random.default_rng(3).normal(0, 1, (50, 2)).astype(np.float32)
     track = whole(poses_at(np.arange(50) / 25, xy), SMOOTH)
@@ -280,8 +270,9 @@ def test_track_poses_row_count_is_set_by_time_alone(poses_at: PosesAt) -> None:
         (1.5, 0.98, 1.02),
         (2.5, 0.98, 1.02),
         (3.0, 0.97, 1.02),
-        (6.0, 0.0, 0.11),
-        (10.0, 0.0, 0.05),
+        (6.0, 0.02, 0.16),
+        (7.0, 0.02, 0.08),  # a zero would look like a line beside it
+        (10.0, 0.02, 0.08),
     ],
 )
 def test_band_weights_keep_fms_and_drop_what_is_quicker(rate_hz: float, low: float, high: float) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fidgety.bundle import Manifest
-from fidgety.records import BoolArray, FloatArray, Window
+from fidgety.records import BoolArray, FloatArray, LiftedTrack, Window
 from fidgety.runtime.windows import cut_windows, void_reason
 
 
@@ -16,8 +16,14 @@ def rows(n: int) -> tuple[FloatArray, BoolArray]:
     return joints, np.ones(n, bool)
 
 
+def piece_of(joints: FloatArray, observed: BoolArray) -> LiftedTrack:
+    return LiftedTrack(joints, joints[..., :2], observed)
+
+
 def cut(manifest: Manifest, joints: FloatArray, observed: BoolArray, cuts: list[int] | None = None) -> list[Window]:
-    pieces = list(zip(np.split(joints, cuts or []), np.split(observed, cuts or []), strict=True))
+    pieces = [
+        piece_of(*both) for both in zip(np.split(joints, cuts or []), np.split(observed, cuts or []), strict=True)
+    ]
     return list(cut_windows(pieces, manifest.mam, 25.0))
 
 
@@ -75,7 +81,7 @@ def test_cut_windows_windows_come_as_soon_as_they_are_full(manifest: Manifest) -
 
     def pieces():  # type: ignore[no-untyped-def]
         for i in range(400):
-            yield joints[i : i + 1], observed[i : i + 1]
+            yield piece_of(joints[i : i + 1], observed[i : i + 1])
             wanted = len([s for s in range(i - 238) if s % 20 == 0 or s % 150 == 0])
             assert given == wanted
 

@@ -10,14 +10,15 @@ import pytest
 from fidgety.errors import UsageError
 from fidgety.phantom.pose_noise import assumed_pose_noise
 from fidgety.training.bags import CLEAR_CLIPS, ClipPool, draw_bag_pair, soft_targets
-from fidgety.training.samples import Subject, simulate_subjects
-
-NOISE = assumed_pose_noise()
+from fidgety.training.lifter_files import take_lifter
+from fidgety.training.samples import simulate_subjects
+from fidgety.training.views import Seen, see
 
 
 @pytest.fixture(scope="module")
-def subjects() -> list[Subject]:
-    return simulate_subjects(10, 30.0, seed=4, control_share=0.0)
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> list[Seen]:
+    lifter = take_lifter(None, tmp_path_factory.mktemp("lifter")).graph
+    return see(simulate_subjects(10, 30.0, seed=4, control_share=0.0), assumed_pose_noise(), lifter, 2, 4)
 
 
 def test_soft_targets_ramp_about_one_half() -> None:
@@ -28,28 +29,31 @@ def test_soft_targets_ramp_about_one_half() -> None:
     assert soft_targets(shares, 0.0)[:, 0].tolist() == [0, 0, 0, 0, 1, 1]
 
 
-def test_clip_pool_draws_balanced_clips_with_true_labels(subjects: list[Subject]) -> None:
-    clips = ClipPool(subjects).draw(np.random.default_rng(0), 12, NOISE)
+def test_clip_pool_draws_balanced_clips_with_true_labels(recordings: list[Seen]) -> None:
+    clips = ClipPool(recordings).draw(np.random.default_rng(0), 12)
     assert clips.windows.shape == (12, 240, 17, 3)
     assert clips.labels.tolist().count(0) == clips.labels.tolist().count(1) == 6
     assert ((clips.shares > 0.5) == (clips.labels == 0)).all()
 
 
-def test_clip_pool_of_clear_clips_leaves_out_the_doubtful_ones(subjects: list[Subject]) -> None:
-    clips = ClipPool(subjects, CLEAR_CLIPS).draw(np.random.default_rng(0), 12, NOISE)
+def test_clip_pool_of_clear_clips_leaves_out_the_doubtful_ones(recordings: list[Seen]) -> None:
+    clips = ClipPool(recordings, CLEAR_CLIPS).draw(np.random.default_rng(0), 12)
     assert ((clips.shares == 0.0) == (clips.labels == 1)).all()
     assert (clips.shares[clips.labels == 0] > 0.8).all()
 
 
-def test_clip_pool_without_fms_is_refused(subjects: list[Subject]) -> None:
+def test_clip_pool_without_fms_is_refused(recordings: list[Seen]) -> None:
     with pytest.raises(UsageError, match="with and without FMs"):
-        ClipPool([s for s in subjects if s.category == "absent"])
+        ClipPool([r for r in recordings if r.subject.category == "absent"])
 
 
-def test_draw_bag_pair_is_a_normal_and_a_risk_recording(subjects: list[Subject]) -> None:
-    marked = [replace(s, characteristics=np.full(4, i, np.float32)) for i, s in enumerate(subjects)]
-    pair = draw_bag_pair(np.random.default_rng(1), marked, 3, NOISE)
+def test_draw_bag_pair_is_a_normal_and_a_risk_recording(recordings: list[Seen]) -> None:
+    marked = [
+        replace(r, subject=replace(r.subject, characteristics=np.full(4, i, np.float32)))
+        for i, r in enumerate(recordings)
+    ]
+    pair = draw_bag_pair(np.random.default_rng(1), marked, 3)
     assert pair.windows.shape == (2, 3, 240, 17, 3)
-    assert [subjects[int(row[0])].is_risk for row in pair.characteristics] == [False, True]
+    assert [recordings[int(row[0])].subject.is_risk for row in pair.characteristics] == [False, True]
     with pytest.raises(UsageError, match="normal and risk"):
-        draw_bag_pair(np.random.default_rng(1), [s for s in subjects if s.is_risk], 3, NOISE)
+        draw_bag_pair(np.random.default_rng(1), [r for r in recordings if r.subject.is_risk], 3)

@@ -24,7 +24,7 @@ def _scored(n_recordings: int = 40, offset: float = 0.0) -> list[ScoredRecording
             has_fms[150 * i : 150 * i + round(150 * float(value))] = True
         joints = np.zeros((len(has_fms), 17, 3), np.float32)
         subject = Subject(
-            joints, has_fms, "absent" if is_risk else "continual", np.array([1, 38, 3000, 14], np.float32)
+            joints, joints, has_fms, "absent" if is_risk else "continual", np.array([1, 38, 3000, 14], np.float32)
         )
         true = subject.shares(150)
         margin = 12.0 * (true - 0.5) + rng.normal(0.0, 1.0, 30) + offset

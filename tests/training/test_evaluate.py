@@ -26,7 +26,9 @@ def test_kappa_takes_chance_away() -> None:
 
 def test_clip_figures_of_two_recordings() -> None:
     def recording(category: str, margins: list[float], shares: list[float]) -> ScoredRecording:
-        subject = Subject(np.zeros((1, 17, 3), np.float32), np.zeros(1, bool), category, np.zeros(4, np.float32))  # type: ignore[arg-type]
+        subject = Subject(
+            *(np.zeros((1, 17, 3), np.float32),) * 2, np.zeros(1, bool), category, np.zeros(4, np.float32)
+        )  # type: ignore[arg-type]
         logits = np.stack([np.array(margins), np.zeros(len(margins))], axis=1).astype(np.float32)
         return ScoredRecording(subject, logits, np.array(shares, dtype=np.float32))
 

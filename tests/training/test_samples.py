@@ -7,24 +7,19 @@ import pytest
 
 from fidgety.errors import UsageError
 from fidgety.phantom.kinematics import simulate_motion, true_fms_frequency
-from fidgety.phantom.pose_noise import assumed_pose_noise
 from fidgety.records import Characteristics
 from fidgety.training.samples import (
     Subject,
     characteristics_row,
-    draw_clip,
-    draw_instances,
     simulate_subjects,
     subject_of,
 )
-
-NOISE = assumed_pose_noise()
 
 
 def _subject(has_fms: list[bool]) -> Subject:
     mask = np.array(has_fms)
     joints = np.random.default_rng(0).normal(0.0, 0.1, (len(mask), 17, 3)).astype(np.float32)
-    return Subject(joints, mask, "sporadic", np.zeros(4, dtype=np.float32))
+    return Subject(joints, joints, mask, "sporadic", np.zeros(4, dtype=np.float32))
 
 
 def test_shares_count_the_frames_inside_bouts() -> None:
@@ -67,24 +62,6 @@ def test_characteristics_row_is_in_the_order_of_the_info_branch() -> None:
     assert characteristics_row(known).tolist() == [1.0, 38.0, 3100.0, 13.5]
     with pytest.raises(UsageError, match="complete"):
         characteristics_row(Characteristics(sex="male"))
-
-
-def test_draw_clip_sees_every_window_through_a_new_camera() -> None:
-    subject = subject_of(simulate_motion(2, "continual", 20.0), np.zeros(4, dtype=np.float32))
-    rng = np.random.default_rng(1)
-    first, second = draw_clip(rng, subject, 0, NOISE), draw_clip(rng, subject, 0, NOISE)
-    assert first.shape == (240, 17, 3) and first.dtype == np.float32
-    assert np.isfinite(first).all()
-    assert np.abs(first - second).max() > 10.0
-
-
-def test_draw_instances_are_the_recordings_windows_in_order() -> None:
-    subject = subject_of(simulate_motion(2, "continual", 24.0), np.zeros(4, dtype=np.float32))
-    windows = draw_instances(np.random.default_rng(1), subject, NOISE)
-    assert windows.shape == (3, 240, 17, 3)
-    assert np.array_equal(windows[0, 150:], windows[1, :90])  # one observer, overlapping windows
-    more = draw_instances(np.random.default_rng(1), subject, NOISE, n_instances=7)
-    assert more.shape[0] == 7
 
 
 def test_simulate_subjects_restless_ones_are_told_from_calm_ones() -> None:

@@ -24,7 +24,7 @@ from fidgety.training.lifting.losses import bone_loss, place_loss, velocity_loss
 from fidgety.training.lifting.measure import aligned_error, depth_sign_share, side_share
 from fidgety.training.lifting.pairs import Pairs, Posed, draw_pairs, simulate_posed
 from fidgety.training.log import LogRow, write_curve, write_json
-from fidgety.training.networks.lifter import CHANNELS, Lifter
+from fidgety.training.networks.lifter import CHANNELS, DILATIONS, Lifter
 
 __all__ = ["LIFTER_DEMO", "LIFTER_QUICK", "LifterProtocol", "train_lifter"]
 
@@ -40,6 +40,7 @@ class LifterProtocol:
     n_held_out: int = 24
     recording_s: float = 60.0
     channels: int = CHANNELS
+    dilations: tuple[int, ...] = DILATIONS
     batch: int = 24
     rows: int = 64  # lifted rows of a window
     steps: int = 3000
@@ -69,24 +70,27 @@ def train_lifter(out_dir: Path, seed: int = 1, protocol: LifterProtocol = LIFTER
     noise = default_pose_noise()
     infants = simulate_posed(protocol.n_infants, protocol.recording_s, 2 * seed + 100)
     held_out = simulate_posed(protocol.n_held_out, protocol.recording_s, 2 * seed + 101)
-    check = draw_pairs(np.random.default_rng([seed, 1]), held_out, 4 * protocol.n_held_out, protocol.rows, noise)
-    lifter, rows = _fit(protocol, seed, infants, check, noise)
+    lifter = Lifter(protocol.channels, protocol.dilations)
+    rng = np.random.default_rng([seed, 1])
+    check = draw_pairs(rng, held_out, 4 * protocol.n_held_out, protocol.rows, noise, lifter.reach)
+    rows = _fit(lifter, protocol, seed, infants, check, noise)
     weights = {name: value.numpy() for name, value in lifter.state_dict().items() if "num_batches" not in name}
+    weights["dilations"] = np.array(protocol.dilations)
     np.savez(out_dir / "lifter.npz", **weights)
     export_lifter(out_dir / "lifter.npz", out_dir / "lifter.onnx")
     _write_log(out_dir, protocol, seed, time.monotonic() - start, rows, _figures(lifter, check))
 
 
 def _fit(
-    protocol: LifterProtocol, seed: int, infants: Sequence[Posed], check: Pairs, noise: PoseNoise
-) -> tuple[Lifter, list[LogRow]]:
+    lifter: Lifter, protocol: LifterProtocol, seed: int, infants: Sequence[Posed], check: Pairs, noise: PoseNoise
+) -> list[LogRow]:
     rng = np.random.default_rng([seed, 0])
-    lifter = Lifter(protocol.channels).train()
+    lifter.train()
     optimiser = torch.optim.AdamW(lifter.parameters(), lr=protocol.rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, protocol.rate, protocol.steps, pct_start=0.05)
     rows: list[LogRow] = []
     for step in range(1, protocol.steps + 1):
-        pairs = draw_pairs(rng, infants, protocol.batch, protocol.rows, noise)
+        pairs = draw_pairs(rng, infants, protocol.batch, protocol.rows, noise, lifter.reach)
         lifted, true = lifter(torch.from_numpy(pairs.features), torch.from_numpy(pairs.in_plane)), pairs.joints
         target = torch.from_numpy(true)
         losses = {
@@ -103,7 +107,8 @@ def _fit(
         if step % protocol.validate_every == 0 or step == protocol.steps:
             rows[-1] |= _figures(lifter, check)
             print(" ".join(f"{name} {value}" for name, value in rows[-1].items()), file=sys.stderr, flush=True)
-    return lifter.eval(), rows
+    lifter.eval()
+    return rows
 
 
 @torch.inference_mode()
@@ -114,7 +119,7 @@ def _figures(lifter: Lifter, check: Pairs) -> dict[str, float]:
     lifted = lifter(torch.from_numpy(check.features), torch.from_numpy(check.in_plane)).numpy().astype(np.float64)
     lifter.train(was_training)
     true = check.joints.astype(np.float64)
-    reach = (check.in_plane.shape[1] - true.shape[1]) // 2
+    reach = lifter.reach
     flat = np.concatenate([check.in_plane[:, reach:-reach], np.zeros((*true.shape[:3], 1))], axis=-1)
     lifted, true, flat = (values[:, ::8].reshape(-1, *values.shape[2:]) for values in (lifted, true, flat))
     return {
@@ -135,7 +140,8 @@ def _write_log(
 ) -> None:
     write_curve(out_dir / "lifter_log.csv", rows)
     account = {
-        "command": f"fidgety train-lifter OUT --seed {seed}",
+        "command": f"fidgety train-lifter OUT --seed {seed} --channels {protocol.channels} "
+        f"--layers {len(protocol.dilations)}",
         "seed": seed,
         "protocol": asdict(protocol),
         "minutes": round(seconds / 60, 1),

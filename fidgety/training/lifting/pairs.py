@@ -19,7 +19,6 @@ from fidgety.phantom.pose_noise import PoseNoise
 from fidgety.records import FloatArray
 from fidgety.runtime.upright import UprightFrame
 from fidgety.skeleton import COCO_17, H36M_17
-from fidgety.training.networks.lifter import REACH
 
 __all__ = ["Pairs", "Posed", "draw_pairs", "simulate_posed"]
 
@@ -51,8 +50,8 @@ class Posed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """B windows. features (B, T + 242, 51), in_plane (B, T + 242, 17, 2), joints (B, T, 17, 3): all float32, upright,
-    trunk lengths, root at the hip."""
+    """B windows. features (B, T + 2 reach, 51), in_plane (B, T + 2 reach, 17, 2), joints (B, T, 17, 3): all float32,
+    upright, trunk lengths, root at the hip."""
 
     features: FloatArray
     in_plane: FloatArray
@@ -71,18 +70,19 @@ def draw_pairs(
     n_windows: int,
     n_rows: int,
     noise: PoseNoise,
+    reach: int,
 ) -> Pairs:
-    """`n_windows` windows of `n_rows` lifted rows from random infants."""
-    drawn = [_draw(rng, infants[int(rng.integers(len(infants)))], n_rows, noise) for _ in range(n_windows)]
+    """`n_windows` windows of `n_rows` lifted rows, and `reach` rows to either side, from random infants."""
+    drawn = [_draw(rng, infants[int(rng.integers(len(infants)))], n_rows, noise, reach) for _ in range(n_windows)]
     features, in_plane, joints = (np.stack(parts) for parts in zip(*drawn, strict=True))
     return Pairs(features, in_plane, joints)
 
 
 def _draw(
-    rng: np.random.Generator, infant: Posed, n_rows: int, noise: PoseNoise
+    rng: np.random.Generator, infant: Posed, n_rows: int, noise: PoseNoise, reach: int
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """features, in_plane and joints of one window."""
-    n_all = n_rows + 2 * REACH
+    n_all = n_rows + 2 * reach
     start = int(rng.integers(0, len(infant.joints_m) - n_all - _WARM_UP))
     rows = slice(start, start + n_all + _WARM_UP)
     keypoints_m, joints_m = infant.keypoints_m[rows], infant.joints_m[rows]
@@ -94,15 +94,15 @@ def _draw(
     turn = (-1j * np.conj(trunk / np.abs(trunk)))[:, None]  # the turn that stands the slow trunk upright
     plane = (true[..., 0] + 1j * true[..., 1]) * turn
     upright = np.stack([plane.real, plane.imag, true[..., 2]], axis=-1).astype(np.float32)
-    low, high = _replicate(rng, n_all) if rng.random() < 0.2 else (0, n_all)
+    low, high = _replicate(rng, n_all, reach) if rng.random() < 0.2 else (0, n_all)
     pick = _WARM_UP + np.clip(np.arange(n_all), low, high - 1)
-    return features[pick], in_plane[pick], upright[_WARM_UP + REACH : _WARM_UP + n_all - REACH]
+    return features[pick], in_plane[pick], upright[_WARM_UP + reach : _WARM_UP + n_all - reach]
 
 
-def _replicate(rng: np.random.Generator, n_all: int) -> tuple[int, int]:
+def _replicate(rng: np.random.Generator, n_all: int, reach: int) -> tuple[int, int]:
     """Range of rows of a window at an end of its recording: what lies outside repeats the row at the end."""
-    reach = int(rng.integers(1, REACH + 1))
-    return (reach, n_all) if rng.random() < 0.5 else (0, n_all - reach)
+    outside = int(rng.integers(1, reach + 1))
+    return (outside, n_all) if rng.random() < 0.5 else (0, n_all - outside)
 
 
 def _seen_by(observer: Observer, joints_m: FloatArray) -> NDArray[np.float64]:

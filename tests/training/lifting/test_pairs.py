@@ -11,8 +11,8 @@ from fidgety.phantom.pose_noise import PoseNoise, assumed_pose_noise
 from fidgety.skeleton import H36M_17
 from fidgety.training.lifting.measure import aligned_error, side_share
 from fidgety.training.lifting.pairs import Posed, draw_pairs, simulate_posed
-from fidgety.training.networks.lifter import REACH
 
+REACH = 30  # rows that a lifter looks ahead, and back
 HIP, THORAX = H36M_17.indices("hip", "thorax")
 
 
@@ -24,12 +24,12 @@ def infants() -> list[Posed]:
 @pytest.fixture(scope="module")
 def silent() -> PoseNoise:
     assumed = assumed_pose_noise()
-    nothing = {name: 0.0 * getattr(assumed, name) for name in ("psd", "depth_psd", "leak", "gain_sd", "offset_sd")}
+    nothing = {name: 0.0 * getattr(assumed, name) for name in ("psd", "leak", "gain_sd", "offset_sd")}
     return replace(assumed, outlier_rate_hz=0.0, dropout_rate_hz=0.0, **nothing)
 
 
 def test_draw_pairs_shapes_and_seed(infants: list[Posed]) -> None:
-    first, again = (draw_pairs(np.random.default_rng(5), infants, 3, 10, assumed_pose_noise()) for _ in range(2))
+    first, again = (draw_pairs(np.random.default_rng(5), infants, 3, 10, assumed_pose_noise(), REACH) for _ in range(2))
     assert first.features.shape == (3, 10 + 2 * REACH, 51)
     assert first.in_plane.shape == (3, 10 + 2 * REACH, 17, 2)
     assert first.joints.shape == (3, 10, 17, 3)
@@ -38,7 +38,7 @@ def test_draw_pairs_shapes_and_seed(infants: list[Posed]) -> None:
 
 
 def test_draw_pairs_the_true_joints_stand_as_the_keypoints_do(infants: list[Posed], silent: PoseNoise) -> None:
-    pairs = draw_pairs(np.random.default_rng(2), infants, 12, 20, silent)
+    pairs = draw_pairs(np.random.default_rng(2), infants, 12, 20, silent, REACH)
     seen = pairs.in_plane[:, REACH:-REACH]
     is_known = (seen != 0).any(axis=-1)
     off = np.linalg.norm(seen - pairs.joints[..., :2], axis=-1)[is_known]
@@ -50,7 +50,7 @@ def test_draw_pairs_the_true_joints_stand_as_the_keypoints_do(infants: list[Pose
 
 
 def test_draw_pairs_left_is_left(infants: list[Posed], silent: PoseNoise) -> None:
-    pairs = draw_pairs(np.random.default_rng(3), infants, 8, 20, silent)
+    pairs = draw_pairs(np.random.default_rng(3), infants, 8, 20, silent, REACH)
     flat = np.concatenate([pairs.in_plane[:, REACH:-REACH], np.zeros((8, 20, 17, 1))], axis=-1).reshape(-1, 17, 3)
     true = pairs.joints.reshape(-1, 17, 3).astype(np.float64)
     known = (flat[..., :2] != 0).any(axis=-1)[:, 1:].all(axis=1)

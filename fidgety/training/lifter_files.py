@@ -1,0 +1,45 @@
+"""The lifter that MAM is trained behind travels with it: its graph beside MAM's, its shape in `mam.json`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from fidgety.bundle import LifterSettings
+from fidgety.errors import BundleError
+from fidgety.export.lifter import lifter_shape
+from fidgety.export.publish import demo_file
+from fidgety.training.views import LifterGraph
+
+__all__ = ["TakenLifter", "take_lifter"]
+
+_GRAPH, _WEIGHTS, _LOG = "lifter.onnx", "lifter.npz", "lifter_log.json"
+
+
+@dataclass(frozen=True, slots=True)
+class TakenLifter:
+    """graph: where the lifter lies now. about: what `mam.json` says of it."""
+
+    graph: LifterGraph
+    about: Mapping[str, object]
+
+
+def take_lifter(lifter_dir: Path | None, out_dir: Path) -> TakenLifter:
+    """Copy the lifter of `lifter_dir` (default: the demo's) to `out_dir`. Raises BundleError where one is missing."""
+    graph, weights, log = (_file(name, lifter_dir) for name in (_GRAPH, _WEIGHTS, _LOG))
+    settings = LifterSettings(_GRAPH, *lifter_shape(weights))
+    command = json.loads(log.read_text(encoding="utf-8"))["command"]
+    if graph.resolve() != (out_dir / _GRAPH).resolve():
+        shutil.copyfile(graph, out_dir / _GRAPH)
+    return TakenLifter(LifterGraph(out_dir / _GRAPH, settings), {**asdict(settings), "command": command})
+
+
+def _file(name: str, lifter_dir: Path | None) -> Path:
+    if lifter_dir is None:
+        return demo_file(name)
+    if not (lifter_dir / name).is_file():
+        raise BundleError(f"{lifter_dir} holds no {name}: name the folder that `fidgety train-lifter` wrote")
+    return lifter_dir / name
