@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,18 +92,19 @@ def _mean_around(run: list[Reading], i: int) -> NDArray[np.float64] | None:
         if i < reach or i + reach >= len(run):
             continue
         around = run[i - reach : i + reach + 1]
-        steps_s = np.diff([reading.pose.time_s for reading in around])
+        steps_s = [b.pose.time_s - a.pose.time_s for a, b in pairwise(around)]
         points = np.stack([_points(one) for one in around])
-        if steps_s.max() <= _UNEVEN * steps_s.min() and not _leaps(points[..., :2], points[reach, :, :2]):
-            mean: NDArray[np.float64] = np.tensordot(weights, points, 1)
+        if max(steps_s) <= _UNEVEN * min(steps_s) and not _leaps(points[..., :2], points[reach, :, :2]):
+            mean: NDArray[np.float64] = (weights @ points.reshape(len(weights), -1)).reshape(points.shape[1:])
             return mean
     return None
 
 
 def _leaps(around: NDArray[np.float64], this: NDArray[np.float64]) -> bool:
     """True where one of the poses (N, K, 2) shows another body, or the same upside down, than `this` (K, 2)."""
-    spread = np.sqrt(((this - this.mean(axis=0)) ** 2).sum(axis=-1).mean())
-    return bool((np.median(np.linalg.norm(around - this, axis=-1), axis=1) > _LEAP * spread).any())
+    spread = ((this - this.mean(axis=0)) ** 2).sum(axis=-1).mean()  # squared
+    apart = np.sort(((around - this) ** 2).sum(axis=-1), axis=1)[:, len(this) // 2]
+    return bool((apart > _LEAP**2 * spread).any())
 
 
 def _points(reading: Reading) -> NDArray[np.float64]:

@@ -56,7 +56,9 @@ class TrackLifter:
         n = len(upright)
         joints = turned_back(upright, self._trunk[:n])
         joints[np.isnan(self._joints_xy[:n, :, 0])] = np.nan
-        track = LiftedTrack(joints, self._joints_xy[:n], self._is_observed[:n])
+        track = LiftedTrack(
+            joints, self._joints_xy[:n].copy(), self._is_observed[:n].copy()
+        )  # not views: they are kept
         self._joints_xy, self._is_observed = self._joints_xy[n:], self._is_observed[n:]
         self._trunk = self._trunk[n:]
         return track
@@ -65,5 +67,6 @@ class TrackLifter:
 def lift_tracks(pieces: Iterable[PoseTrack], lifter: TrackLifter) -> Iterator[LiftedTrack]:
     """Consecutive pieces of one track -> consecutive pieces of its lifted one."""
     for piece in pieces:
-        yield lifter.push(piece)
+        if len((lifted := lifter.push(piece)).joints):
+            yield lifted
     yield lifter.finish()

@@ -79,6 +79,14 @@ def test_lift_tracks_any_chunking_gives_the_same(lifter: LifterGraph, moving: Fl
     assert np.array_equal(cut.joints_xy, whole.joints_xy)
 
 
+def test_lift_tracks_rows_that_are_kept_hold_nothing_else(lifter: LifterGraph, moving: FloatArray) -> None:
+    """One row at a time, as a camera gives them: no piece is empty, none is a view of more than itself."""
+    rows = (track_of(BLAZEPOSE_33, moving[i : i + 1], i) for i in range(160))
+    lifted = list(lift_tracks(rows, TrackLifter(lifter.path, lifter.settings)))
+    assert all(len(piece.joints) > 0 for piece in lifted)
+    assert all(array.base is None for piece in lifted for array in (piece.joints_xy, piece.is_observed))
+
+
 @pytest.mark.parametrize(("turn_deg", "scale"), [(90, 1.0), (180, 0.5), (37, 2.0)])
 def test_lift_tracks_turn_and_size_in_the_picture_go_through(
     lifter: LifterGraph, moving: FloatArray, turn_deg: float, scale: float
