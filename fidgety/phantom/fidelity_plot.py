@@ -48,8 +48,8 @@ def _floors(rows: Sequence[Row]) -> str:
     for scene in ("motionless", "slow"):
         floors = {row.axis: row.value for row in rows if row.scene == scene and row.figure == "floor"}
         if floors:
-            words.append(f"{scene} " + ", ".join(f"{axis} {value:.2f}" for axis, value in floors.items()))
-    return f"floor, mm rms: {'; '.join(words)}" if words else "floor not measured"
+            words.append(f"{scene} " + "/".join(f"{value:.2f}" for value in floors.values()))
+    return f"floor in plane/depth, mm rms: {'; '.join(words)}" if words else "floor not measured"
 
 
 def _curves(gains: Sequence[Row]) -> list[_Curve]:
