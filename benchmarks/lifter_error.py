@@ -21,7 +21,7 @@ from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.source import open_source
 from fidgety.runtime.track import smooth_rows
 from fidgety.skeleton import BLAZEPOSE_33, COCO_17, H36M_17, joints_matrix
-from fidgety.training.lifting.measure import aligned_error, depth_sign_share, side_share
+from fidgety.training.lifting.measure import aligned_distance, aligned_error, depth_sign_share, side_share
 from fidgety.training.views import LifterGraph, lift_keypoints
 
 _HIP, _THORAX = H36M_17.indices("hip", "thorax")
@@ -101,7 +101,7 @@ def tell_pairs(lifter: LifterGraph, path: Path) -> None:
         wanted, plane = true[at], np.concatenate([xy[at], np.zeros((len(at), 1))], axis=1)
         is_supine = _faces_camera(xy)
         for kind, joints in (("lifter", lifted), ("flat", plane)):
-            rows[kind].append((_aligned(joints, wanted) / trunk, is_supine))
+            rows[kind].append((float(aligned_distance(joints[None], wanted[None])[0]) / trunk, is_supine))
         signs.append((*_signs(lifted, wanted, known, trunk), is_supine))
     for part in ("supine", "seen from behind"):
         chosen = [right_and_all[:2] for right_and_all in signs if right_and_all[2] == (part == "supine")]
@@ -139,16 +139,6 @@ def _faces_camera(xy: np.ndarray) -> bool:
 def _trunk(poses: np.ndarray) -> float:
     trunk = (poses[:, 1] + poses[:, 2] - poses[:, 7] - poses[:, 8]) / 2
     return float(np.median(np.linalg.norm(trunk, axis=-1)))
-
-
-def _aligned(joints: np.ndarray, true: np.ndarray) -> float:
-    """Mean distance of (J, 3) after the best similarity (Umeyama 1991), in the unit of `true`."""
-    a, b = joints - joints.mean(axis=0), true - true.mean(axis=0)
-    u, s, vt = np.linalg.svd(a.T @ b)
-    s[-1] *= (sign := np.sign(np.linalg.det(u @ vt)))
-    u[:, -1] *= sign
-    scale = s.sum() / max(float((a**2).sum()), 1e-12)
-    return float(np.linalg.norm(scale * a @ (u @ vt) - b, axis=-1).mean())
 
 
 def _signs(joints: np.ndarray, true: np.ndarray, known: list[str], trunk: float) -> tuple[int, int]:

@@ -247,12 +247,12 @@ def test_write_bundle_place_that_cannot_be_written(
         write_bundle(tmp_path / "file" / "bundle", manifest, contents)
 
 
-def test_default_bundle_path_by_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_bundle_path_by_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FIDGETY_BUNDLE", "/somewhere/else")
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
     assert default_bundle_path() == Path("/somewhere/else")
     monkeypatch.delenv("FIDGETY_BUNDLE")
     assert default_bundle_path() == Path("/data/fidgety/bundle")
     monkeypatch.delenv("XDG_DATA_HOME")
-    monkeypatch.setenv("HOME", "/home/someone")
-    assert default_bundle_path() == Path("/home/someone/.local/share/fidgety/bundle")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert default_bundle_path() == tmp_path / ".local" / "share" / "fidgety" / "bundle"

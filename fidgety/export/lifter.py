@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fidgety.errors import BundleError
 from fidgety.export.graph_writer import GraphWriter
-from fidgety.runtime.stream_lifter import SLOW_ROWS, cache_shapes, reach_of, whole_reach
+from fidgety.runtime.stream_lifter import SLOW_REACH, SLOW_ROWS, cache_shapes, reach_of, whole_reach
 
 __all__ = ["export_lifter", "lifter_shape"]
 
@@ -73,9 +73,8 @@ def _graph(weights: Weights) -> onnx.ModelProto:
     offset = graph.reshape(_cut(graph, raw, _J, 4 * _J, axis=1), -1, _J, 3)
     remembered = graph.node("Concat", "cache_plane", "in_plane", axis=0)
     _cut(graph, remembered, -reach, 1 << 30, axis=0, output="new_cache_plane")
-    # The network's rows lie `rest` after the lifted ones: so much its slow corrections still look ahead.
-    rest = sum(n // 2 for n in SLOW_ROWS)
-    near = _cut(graph, remembered, rest, rest - reach, axis=0)
+    # The network's rows lie SLOW_REACH after the lifted ones: so much its slow corrections still look ahead.
+    near = _cut(graph, remembered, SLOW_REACH, SLOW_REACH - reach, axis=0)
     factor = graph.node("Mul", graph.node("Tanh", _cut(graph, raw, 0, _J, axis=1)), graph.constant("most", _MOST))
     scaled = graph.node("Mul", near, graph.node("Unsqueeze", factor, _axes(graph, 2)))
     correction = graph.node("Add", scaled, _cut(graph, offset, 0, 2, axis=2))
@@ -88,8 +87,8 @@ def _graph(weights: Weights) -> onnx.ModelProto:
     slow = graph.node("Transpose", graph.node("Squeeze", slow, _axes(graph, 0)), perm=[1, 0])
     plane = graph.node("Add", _cut(graph, remembered, 0, -reach, axis=0), graph.reshape(slow, -1, _J, 2))
     depth = graph.node("Concat", "cache_depth", _cut(graph, offset, 2, 3, axis=2), axis=0)
-    _cut(graph, depth, -rest, 1 << 30, axis=0, output="new_cache_depth")
-    graph.node("Concat", plane, _cut(graph, depth, 0, -rest, axis=0), axis=2, output="joints")
+    _cut(graph, depth, -SLOW_REACH, 1 << 30, axis=0, output="new_cache_depth")
+    graph.node("Concat", plane, _cut(graph, depth, 0, -SLOW_REACH, axis=0), axis=2, output="joints")
     caches = cache_shapes(channels, dilations)
     inputs = {"features": ("T", n_features), "in_plane": ("T", _J, 2), **caches}
     outputs = {"joints": ("T", _J, 3), **{f"new_{name}": shape for name, shape in caches.items()}}

@@ -18,7 +18,6 @@ from fidgety.phantom.appearance import draw_appearance
 from fidgety.phantom.camera import Camera
 from fidgety.phantom.kinematics import simulate_motion
 from fidgety.phantom.motion import Category, Motion
-from fidgety.phantom.observe import project_joints
 from fidgety.phantom.pose_noise import PoseNoise, measure_pose_noise
 from fidgety.phantom.scene import draw_camera
 from fidgety.phantom.truth import read_camera, read_truth
@@ -76,7 +75,7 @@ def _pair(seed: int, duration_s: float, bundle: Bundle, folder: Path) -> tuple[F
     with open_source(str(path)) as source:
         poses = list(PoseEstimator(bundle).poses(source.frames()))
     observed = _track(poses, TrackSettings(FPS, (1.0,), bundle.manifest.track.max_bridge_ms))
-    truth = project_joints(read_truth(path).joints_m, read_camera(path))[: len(observed), :, :2]
+    truth = read_camera(path).project(read_truth(path).joints_m)[0][: len(observed)]
     if len(observed) != len(truth) or np.isnan(observed).any(axis=(1, 2)).mean() > 1 - _MIN_OBSERVED:
         return None
     return _without_gaps(observed), truth.astype(np.float32)

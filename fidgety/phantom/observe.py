@@ -21,7 +21,7 @@ from fidgety.records import FloatArray
 from fidgety.runtime.track import BAND_WEIGHTS, smooth_rows
 from fidgety.skeleton import COCO_17, H36M_17, Skeleton
 
-__all__ = ["Observer", "draw_observer", "mirror_points", "observe_keypoints", "project_joints"]
+__all__ = ["Observer", "draw_observer", "mirror_points", "observe_keypoints"]
 
 _HIP, _THORAX = H36M_17.indices("hip", "thorax")
 # Eyes err as the nose does, ears as the head.
@@ -73,18 +73,6 @@ def draw_observer(rng: np.random.Generator, joints_m: FloatArray, noise: PoseNoi
     )
 
 
-def project_joints(joints_m: FloatArray, camera: Camera) -> NDArray[np.float64]:
-    """World joints (T, 17, 3), metres -> (T, 17, 3): x right, y down, z away from the camera, all in pixels at the
-    hip's depth.
-
-    x and y are true perspective; z is the depth beyond the hip of the same frame. The axes are right-handed.
-    """
-    xy, depth = camera.project(joints_m)
-    hip_depth = depth[:, _HIP : _HIP + 1]
-    z = (depth - hip_depth) * (camera.focal_px / hip_depth)
-    return np.concatenate([xy, z[..., None]], axis=-1)
-
-
 def _bridge_dropouts(joints: NDArray[np.float64], rate_hz: float, fps: float, rng: np.random.Generator) -> None:
     """Loses stretches of 1-5 whole frames and bridges them linearly, in place, as the runtime bridges short gaps."""
     n_frames = len(joints)
@@ -123,7 +111,7 @@ def observe_keypoints(
     """
     if keypoints_m.shape != joints_m.shape or joints_m.shape[1:] != (len(H36M_17), 3):
         raise ValueError(f"keypoints, joints: expected (T, 17, 3) twice, got {keypoints_m.shape}, {joints_m.shape}")
-    joints = project_joints(joints_m, observer.camera)[..., :2]
+    joints = observer.camera.project(joints_m)[0]
     torso_px = float(np.median(np.linalg.norm(joints[:, _THORAX] - joints[:, _HIP], axis=-1)))
     movement = joints - np.median(joints, axis=0)
     level = observer.level * observer.noise.level_at(movement / torso_px, fps)

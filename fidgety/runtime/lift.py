@@ -56,9 +56,8 @@ class TrackLifter:
         n = len(upright)
         joints = turned_back(upright, self._trunk[:n])
         joints[np.isnan(self._joints_xy[:n, :, 0])] = np.nan
-        track = LiftedTrack(
-            joints, self._joints_xy[:n].copy(), self._is_observed[:n].copy()
-        )  # not views: they are kept
+        # Copies: rows are kept for the report, and a view would keep all that waits behind them.
+        track = LiftedTrack(joints, self._joints_xy[:n].copy(), self._is_observed[:n].copy())
         self._joints_xy, self._is_observed = self._joints_xy[n:], self._is_observed[n:]
         self._trunk = self._trunk[n:]
         return track

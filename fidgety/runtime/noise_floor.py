@@ -1,8 +1,7 @@
 """How still a still limb looks: the recording's own noise floor, in the band of fidgety movements.
 
 Nobody knows what a real infant truly does, but every infant pauses. Where a limb is quietest, what is left between .5
-and 4 Hz is at most noise of camera, pose network and track: an upper bound on the smallest movement that the chain can
-tell from nothing in this recording.
+and 4 Hz is the noise of camera, pose network and track, and perhaps a little movement: an upper bound on that noise.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ __all__ = ["NoiseFloor"]
 _LIMBS = H36M_17.indices(
     *(f"{side}_{joint}" for side in ("left", "right") for joint in ("elbow", "wrist", "knee", "ankle"))
 )
-_ROWS = 50  # of a stretch: 2 s at 25 Hz, so that a parabola takes out what is slower than .5 Hz
+_ROWS = 50  # of a stretch: 2 s at 25 Hz, so that a parabola takes out what is slower
 _HOP = 25
 _QUIETEST = 0.05  # share of the stretches
 _FEWEST = 10  # stretches: of a shorter recording nothing is said

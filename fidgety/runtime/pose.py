@@ -38,11 +38,11 @@ _LOOK_AROUND_EVERY_S = 2.0  # while the infant is tracked: for other people, and
 _DOUBTFUL, _PLAIN = 0.85, 0.93
 # Measured every 2 s: second infants .75 to .99 sure and .3 to .5 of the crop's side away; what the detector suspects
 # on a lone infant (limbs, patterns, drawn crosses) at most .70 sure, or at most .23 away.
-# Between the sides limbs differ by .01 of the crop (median), and misread ones by .2; kicks reach .08 a frame.
-_MOST_APART = 0.1
 _SUSPECT_SCORE, _MOST_SUSPECTS = 0.3, 3
 _OTHER_SURENESS = 0.8
 _APART_SHARE = 0.28
+# Of the crop: between the sides limbs differ by .01 (median), where one is misread by .2; kicks reach .08 a frame.
+_MOST_APART = 0.1
 _LIMBS = BLAZEPOSE_33.indices(
     *(f"{side}_{joint}" for side in ("left", "right") for joint in ("elbow", "wrist", "knee", "ankle"))
 )
@@ -104,7 +104,7 @@ class PoseEstimator:
         self._next_look_s = 0.0
         self._n_looks = -1
         self._n_begun = 0
-        self._last_limbs_xy: FloatArray | None = None
+        self._last_limbs_xy: FloatArray = np.full((len(_LIMBS), 2), np.nan, np.float32)  # of the last frame found
 
     def poses(self, frames: Iterable[Frame]) -> Iterator[Pose]:
         """One Pose a frame, in order; NaN where no infant was found. Runs 2 x _LAG_FRAMES + 2 behind the frames."""
@@ -134,12 +134,14 @@ class PoseEstimator:
     def _settle(self, reading: _Reading) -> _Settled:
         """The frame's landmarks, and from them the crop of the frames to come."""
         frame, found, is_mirrored = reading.frame, None, reading.is_mirrored
-        if reading.landmarks is not None and reading.n_holds == self._crop.n_holds:
-            found = reading.landmarks.result()
-        elif self._crop.region is not None:  # found by a frame before, after this one was begun
-            found = self.read(frame, _side(self._crop.region, is_mirrored))
-        if is_mirrored and found is not None and self._crop.region is not None and not self._agrees(found):
-            found, is_mirrored = self.read(frame, self._crop.region), False
+        region = self._crop.region
+        if region is not None:
+            if reading.landmarks is not None and reading.n_holds == self._crop.n_holds:
+                found = reading.landmarks.result()
+            else:  # found by a frame before, after this one was begun
+                found = self.read(frame, _side(region, is_mirrored))
+            if is_mirrored and not self._agrees(found, region):
+                found, is_mirrored = self.read(frame, region), False
         if found is None or found.presence < self._settings.presence_threshold:
             self._crop.let_go()
             is_mirrored = False
@@ -150,14 +152,11 @@ class PoseEstimator:
         self._last_limbs_xy = found.keypoints_xy[_LIMBS]
         return _Settled(frame, found, is_mirrored, self._look_when_due(frame, found))
 
-    def _agrees(self, mirrored: Landmarks) -> bool:
+    def _agrees(self, mirrored: Landmarks, region: Region) -> bool:
         """False when the mirror image is read quite otherwise than the frame before: then it is not used."""
-        if mirrored.presence < self._settings.presence_threshold:
-            return False
-        if self._last_limbs_xy is None or self._crop.region is None:
-            return True
         apart_px = np.linalg.norm(mirrored.keypoints_xy[_LIMBS] - self._last_limbs_xy, axis=1)
-        return bool(apart_px.max() < _MOST_APART * self._crop.region.side_px)
+        is_near = bool(apart_px.max() < _MOST_APART * region.side_px)
+        return is_near and mirrored.presence >= self._settings.presence_threshold
 
     def _search_when_due(self, frame: Frame) -> Landmarks | None:
         if frame.time_s < self._next_search_s:

@@ -14,11 +14,12 @@ from fidgety.records import FloatArray
 from fidgety.runtime.session import OnnxSession
 from fidgety.runtime.upright import N_FEATURES
 
-__all__ = ["CHUNK_ROWS", "SLOW_ROWS", "StreamLifter", "cache_shapes", "reach_of", "whole_reach"]
+__all__ = ["CHUNK_ROWS", "SLOW_REACH", "SLOW_ROWS", "StreamLifter", "cache_shapes", "reach_of", "whole_reach"]
 
 CHUNK_ROWS = 25  # a run; benchmarks/lifter_chunks.py has the table
-# Running means, one after the other, of what the lifter corrects in the plane: it passes under .03 from .5 Hz on.
+# Running means, one after the other, of what the lifter corrects in the plane: under .1 of it passes from .5 Hz on.
 SLOW_ROWS = (51, 25)
+SLOW_REACH = sum(rows // 2 for rows in SLOW_ROWS)
 
 
 def reach_of(dilation: int) -> int:
@@ -28,7 +29,7 @@ def reach_of(dilation: int) -> int:
 
 def whole_reach(dilations: Sequence[int]) -> int:
     """Rows that the lifter looks ahead, and back."""
-    return sum(map(reach_of, dilations)) + sum(rows // 2 for rows in SLOW_ROWS)
+    return sum(map(reach_of, dilations)) + SLOW_REACH
 
 
 def cache_shapes(channels: int, dilations: Sequence[int]) -> dict[str, tuple[int, ...]]:
@@ -36,7 +37,7 @@ def cache_shapes(channels: int, dilations: Sequence[int]) -> dict[str, tuple[int
     sizes = (N_FEATURES, *(channels,) * (len(dilations) - 1))
     shapes = {f"cache_{i}": (1, c, 2 * reach_of(d)) for i, (c, d) in enumerate(zip(sizes, dilations, strict=True))}
     slow = {f"cache_slow_{i}": (1, 2 * 17, rows - 1) for i, rows in enumerate(SLOW_ROWS)}
-    depth = {"cache_depth": (sum(rows // 2 for rows in SLOW_ROWS), 17, 1)}
+    depth = {"cache_depth": (SLOW_REACH, 17, 1)}
     return {**shapes, **slow, **depth, "cache_plane": (whole_reach(dilations), 17, 2)}
 
 

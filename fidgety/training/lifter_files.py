@@ -9,9 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fidgety.bundle import LifterSettings
-from fidgety.errors import BundleError
 from fidgety.export.lifter import lifter_shape
-from fidgety.export.publish import demo_file
+from fidgety.export.publish import trained_file
 from fidgety.training.views import LifterGraph
 
 __all__ = ["TakenLifter", "take_lifter"]
@@ -29,17 +28,9 @@ class TakenLifter:
 
 def take_lifter(lifter_dir: Path | None, out_dir: Path) -> TakenLifter:
     """Copy the lifter of `lifter_dir` (default: the demo's) to `out_dir`. Raises BundleError where one is missing."""
-    graph, weights, log = (_file(name, lifter_dir) for name in (_GRAPH, _WEIGHTS, _LOG))
+    graph, weights, log = (trained_file(name, lifter_dir) for name in (_GRAPH, _WEIGHTS, _LOG))
     settings = LifterSettings(_GRAPH, *lifter_shape(weights))
     command = json.loads(log.read_text(encoding="utf-8"))["command"]
     if graph.resolve() != (out_dir / _GRAPH).resolve():
         shutil.copyfile(graph, out_dir / _GRAPH)
     return TakenLifter(LifterGraph(out_dir / _GRAPH, settings), {**asdict(settings), "command": command})
-
-
-def _file(name: str, lifter_dir: Path | None) -> Path:
-    if lifter_dir is None:
-        return demo_file(name)
-    if not (lifter_dir / name).is_file():
-        raise BundleError(f"{lifter_dir} holds no {name}: name the folder that `fidgety train-lifter` wrote")
-    return lifter_dir / name

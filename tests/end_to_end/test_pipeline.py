@@ -19,7 +19,7 @@ from fidgety.runtime.source import SourceInfo, frame_from_rgb, open_source
 Scenes = Callable[[str], Path]
 INFANT = Characteristics(corrected_age_weeks=13.0)
 # Decoder 2 ahead, poses 64 ahead, 8 in the pose stage, and what each stage holds in its hands.
-MOST_IN_FLIGHT = 2 + 64 + 8 + 4
+MOST_IN_FLIGHT = 2 + 64 + 8 + 2
 
 
 class EndlessMat:

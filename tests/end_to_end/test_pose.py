@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from fidgety.bundle import Bundle
 from fidgety.phantom.truth import Truth, read_truth
 from fidgety.records import FloatArray, Frame, Pose
+from fidgety.runtime.blazepose import Landmarks, Region
 from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.source import open_source
 from fidgety.skeleton import BLAZEPOSE_33, H36M_17
@@ -57,6 +59,28 @@ def test_poses_one_picture_upside_down_does_not_turn_the_rest(bundle: Bundle, sc
     poses = list(PoseEstimator(bundle).poses(renumbered([*upright[:20], turned[20], *upright[21:]])))
     for row in [*range(20), *range(24, 40)]:
         assert (limb_errors(poses[row], truth, row) < NEAR).mean() >= 0.75, row
+
+
+def test_poses_mirror_image_that_is_misread_is_not_used(
+    bundle: Bundle, scenes: Scenes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From frame 10 to 20 the mirror image is read a third of the crop off: the frames are read plainly instead."""
+    frames = frames_of(scenes("plain"), 30)
+    truth = read_truth(scenes("plain"))
+    read, n_spoilt = PoseEstimator.read, 0
+
+    def misread(self: PoseEstimator, frame: Frame, region: Region) -> Landmarks:
+        nonlocal n_spoilt
+        found = read(self, frame, region)
+        if not region.is_mirrored or not 10 <= frame.frame_index < 20:
+            return found
+        n_spoilt += 1
+        return replace(found, keypoints_xy=found.keypoints_xy + np.float32(0.3 * region.side_px))
+
+    monkeypatch.setattr(PoseEstimator, "read", misread)
+    poses = list(PoseEstimator(bundle).poses(renumbered(frames)))
+    assert n_spoilt == 5
+    assert all((limb_errors(poses[row], truth, row) < NEAR).mean() >= 0.75 for row in range(30))
 
 
 def test_poses_infant_turned_round_for_good_is_found_again_at_the_next_look(bundle: Bundle, scenes: Scenes) -> None:

@@ -15,7 +15,6 @@ from fidgety.phantom.fidelity_plan import Programme
 from fidgety.phantom.fidelity_report import About, write_fidelity
 from fidgety.phantom.fidelity_scenes import Scene, View
 from fidgety.phantom.kinematics import h36m17
-from fidgety.phantom.observe import project_joints
 from fidgety.skeleton import H36M_17
 
 Array = NDArray[np.float64]
@@ -29,9 +28,9 @@ def scene_of(kind: str, joint: str = "left_wrist") -> Scene:
 
 
 def reading_of(scene: Scene, spoil: Callable[[Array], Array], observed_share: float = 1.0) -> Reading:
-    """What a chain sees that does to the true movement, (T, 17, 3), what `spoil` does; in pixels."""
+    """What a chain sees that does to the true movement, (T, 17, 3), what `spoil` does; in mm."""
     camera = VIEW.camera
-    true = project_joints(h36m17(scene.motion(camera, 25.0)), camera)
+    true = 1e3 * camera.to_camera(h36m17(scene.motion(camera, 25.0)))
     return Reading(25.0, true, spoil(true.copy()), observed_share)
 
 

@@ -7,9 +7,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from fidgety.phantom.camera import Camera
 from fidgety.phantom.kinematics import coco17, h36m17, simulate_motion
-from fidgety.phantom.observe import Observer, draw_observer, mirror_points, observe_keypoints, project_joints
+from fidgety.phantom.observe import Observer, draw_observer, mirror_points, observe_keypoints
 from fidgety.phantom.pose_noise import PoseNoise, assumed_pose_noise
 from fidgety.records import FloatArray
 from fidgety.runtime.track import BAND_WEIGHTS
@@ -39,20 +38,6 @@ def _silent() -> PoseNoise:
 
 def _perfect(joints_m: FloatArray, seed: int = 0) -> Observer:
     return draw_observer(np.random.default_rng(seed), joints_m, _silent())
-
-
-def test_project_joints_is_right_handed_with_depth_away_from_the_camera(joints_m: FloatArray) -> None:
-    seen = project_joints(joints_m, Camera.looking_at((0, 0, 0), distance_m=1.0))
-    left, right, thorax, hip, nose = H36M_17.indices("left_shoulder", "right_shoulder", "thorax", "hip", "nose")
-    assert (seen[:, left, 0] > seen[:, right, 0]).all()  # it faces the camera: its left is on the right
-    assert (seen[:, thorax, 1] < seen[:, hip, 1]).all()  # head up in the picture
-    assert (seen[:, nose, 2] < 0).all()  # the nose is nearer to the camera than the hip
-    # Away from perspective the projection keeps lengths in all three axes alike.
-    far = project_joints(joints_m, Camera.looking_at((0, 0, 0), distance_m=60.0, tilt_deg=40.0, roll_deg=130.0))
-    ratio = np.linalg.norm(far[:, thorax] - far[:, left], axis=-1) / np.linalg.norm(
-        joints_m[:, thorax] - joints_m[:, left], axis=-1
-    )
-    assert ratio.std() / ratio.mean() < 0.01
 
 
 def test_observe_keypoints_without_errors_is_the_smoothed_projection(
@@ -129,7 +114,7 @@ def test_observe_keypoints_turns_the_lasting_error_with_the_infant(
             observe_keypoints(keypoints_m, joints_m, one, np.random.default_rng(0), weights=(1.0,))
             for one in (observer, replace(observer, offset=offset))
         )
-        joints = project_joints(joints_m, observer.camera)[..., :2]
+        joints = observer.camera.project(joints_m)[0]
         trunk = np.median(joints[:, thorax] - joints[:, hip], axis=0)
         moved = (off - seen)[:, COCO_17.index["nose"]]
         assert moved == pytest.approx(np.broadcast_to(0.2 * trunk, moved.shape), rel=0.15, abs=1.5)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from fidgety.skeleton import H36M_17
 
-__all__ = ["aligned_error", "bone_variation", "depth_sign_share", "side_share"]
+__all__ = ["aligned_distance", "aligned_error", "bone_variation", "depth_sign_share", "side_share"]
 
 Joints = NDArray[np.float64]
 _HIP, _THORAX = H36M_17.indices("hip", "thorax")
@@ -15,7 +15,12 @@ _CLEAR = 0.15  # trunk lengths: a bone that points so far away or near must be s
 
 
 def aligned_error(lifted: Joints, true: Joints) -> NDArray[np.float64]:
-    """(N,) mean distance of the joints after the best similarity alignment of each frame, in true trunk lengths.
+    """(N,) `aligned_distance` of whole skeletons (N, 17, 3), in true trunk lengths."""
+    return np.asarray(aligned_distance(lifted, true) / np.linalg.norm(true[:, _THORAX] - true[:, _HIP], axis=-1))
+
+
+def aligned_distance(lifted: Joints, true: Joints) -> NDArray[np.float64]:
+    """(N,) mean distance of points (N, J, 3) after the best similarity alignment of each frame, in the unit of `true`.
 
     Umeyama 1991, without reflections.
     """
@@ -27,8 +32,7 @@ def aligned_error(lifted: Joints, true: Joints) -> NDArray[np.float64]:
     vt[:, -1] *= sign[:, None]
     rotated = a @ (u @ vt)
     scale = s.sum(axis=1) / np.maximum((a**2).sum(axis=(1, 2)), 1e-12)
-    distance = np.linalg.norm(scale[:, None, None] * rotated - b, axis=-1).mean(axis=1)
-    return np.asarray(distance / np.linalg.norm(true[:, _THORAX] - true[:, _HIP], axis=-1))
+    return np.asarray(np.linalg.norm(scale[:, None, None] * rotated - b, axis=-1).mean(axis=1))
 
 
 def depth_sign_share(lifted: Joints, true: Joints) -> float:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from fidgety.runtime.stream_lifter import SLOW_ROWS, reach_of, whole_reach
+from fidgety.runtime.stream_lifter import SLOW_REACH, SLOW_ROWS, reach_of, whole_reach
 from fidgety.runtime.upright import N_FEATURES
 from fidgety.skeleton import H36M_17
 
@@ -73,12 +73,11 @@ class Lifter(nn.Module):
             values = block(values)
         raw = self.leave(values).transpose(1, 2)  # (B, T, 68)
         factor, offset = raw[..., :_J], raw[..., _J:].unflatten(-1, (_J, 3))
-        rest = self.reach - (in_plane.shape[1] - raw.shape[1]) // 2  # what the slow means still take, on either side
-        near = in_plane[:, self.reach - rest : rest - self.reach]
+        near = in_plane[:, self.reach - SLOW_REACH : SLOW_REACH - self.reach]
         correction = (near * (_MOST * torch.tanh(factor))[..., None] + offset[..., :2]).flatten(2).transpose(1, 2)
         for rows in SLOW_ROWS:
             correction = F.avg_pool1d(correction, rows, stride=1)
         slow = correction.transpose(1, 2).unflatten(-1, (_J, 2))
         plane = in_plane[:, self.reach : -self.reach] + slow
-        lifted: Tensor = torch.cat([plane, offset[:, rest:-rest, :, 2:]], dim=-1)
+        lifted: Tensor = torch.cat([plane, offset[:, SLOW_REACH:-SLOW_REACH, :, 2:]], dim=-1)
         return lifted

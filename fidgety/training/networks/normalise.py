@@ -36,9 +36,8 @@ def normalise_windows(joints: Tensor) -> Tensor:
     in the picture. Returns (B, T, 17, 3): x to the infant's left, y to its head, z out of its chest. In order:
 
     1. Root at the hip of every frame.
-    2. Depth holds posture, not movement: a joint's z is its mean over the window. In the FMs band the pose
-       network's depth carries 6 to 20 mm of noise (phantom/pose_noise.npz), more than FMs move. Windows without
-       depth (z = 0) stay planar.
+    2. Depth holds posture, not movement: a joint's z is its mean over the window. The lifter shows
+       .01 to .2 of what moves towards the camera in the FMs band (docs/FIDELITY.md): it is posture that it sees.
     3. Scale by the window's median hip-thorax distance.
     4. One rotation onto the median trunk frame: Gram-Schmidt on two median vectors, hip to thorax first, then right
        to left (shoulders and hips); the third axis is their cross product, so it is always a rotation and never a
