@@ -1,10 +1,10 @@
 """Spurious lines in lifted movement: the comb that public lifters leave at multiples of 25/9 Hz, or any other.
 
-    python benchmarks/lifter_lines.py TRACK.npz [TRACK.npz ...]
+    python benchmarks/lifter_lines.py TRACK [TRACK ...]
 
-TRACKs hold `xyc` (T, 17, 3) COCO-17 at 25 Hz (a real one, or `fidgety phantom cohort`'s). Printed is the level of the
-largest line above .75 Hz over its neighbours, and of the largest on the comb, over all joints, of the keypoints that
-went in and of the joints that came out, by the bundle's lifter.
+TRACKs are COCO-17 at 25 Hz: `.npz` with `xyc` (T, 17, 3), or the `.poses` of `fidgety phantom cohort`. Printed is the
+level of the largest line above .75 Hz over its neighbours, and of the largest on the comb, over all joints, of the
+keypoints that went in and of the joints that came out, by the bundle's lifter.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from machine import describe_machine
 
 from fidgety.bundle import default_bundle_path, open_bundle
 from fidgety.phantom.transfer import levels_db, power_spectrum
+from fidgety.runtime.posefile import open_poses
 from fidgety.runtime.track import smooth_rows
 from fidgety.skeleton import COCO_17, H36M_17, joints_matrix
 from fidgety.training.views import LifterGraph, lift_keypoints
@@ -48,10 +49,10 @@ def main() -> None:
     lifter = LifterGraph(bundle.file(bundle.manifest.lifter.graph), bundle.manifest.lifter)
     print(f"{describe_machine()}\n{bundle.label}")
     for path in given.tracks:
-        with np.load(path) as saved:
-            xyc = saved["xyc"].astype(np.float32)
-        seen = smooth_rows(xyc[..., :2], bundle.manifest.track.smoothing_weights)
-        lifted = lift_keypoints(seen, lifter, xyc[..., 2])
+        poses = list(open_poses(path, FPS if path.suffix == ".npz" else None).poses)
+        xy, scores = np.stack([pose.keypoints_xy for pose in poses]), np.stack([pose.keypoint_scores for pose in poses])
+        seen = smooth_rows(xy, bundle.manifest.track.smoothing_weights)
+        lifted = lift_keypoints(seen, lifter, scores)
         in_plane = joints_matrix(COCO_17) @ seen
         print(f"{path.name}: {len(lifted)} rows")
         lines("joints in the plane, in", in_plane - in_plane[:, :1])

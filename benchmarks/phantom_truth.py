@@ -27,7 +27,7 @@ from fidgety.phantom.video import render_recording
 from fidgety.records import Assessment, Characteristics, Stretch
 from fidgety.runtime.pipeline import Job, assess_recording
 from fidgety.runtime.source import open_source
-from fidgety.training.evaluate import auc
+from fidgety.training.statistics.roc import auc
 
 NONE = Confounders()
 HEAVY = Confounders(kicks=True, crying=True, tremor=True, activity=1.6)

@@ -74,6 +74,8 @@ class PoseSettings:
     presence_threshold: float  # the track is lost below
     crop_margin: float  # crop side / (2 x distance between the two alignment points)
     reads_both_sides: bool  # every other frame is read from the crop's mirror image
+    doubtful_score: float  # keypoints scored below are hardly seen, and moved only slowly
+    sure_score: float  # keypoints scored so high or higher are left as they were read
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from fidgety.commands import bundle, phantom, train
+from fidgety.commands import bundle, cohort, phantom, train
 from fidgety.commands.options import BundlePath, load_bundle, log
 from fidgety.errors import FidgetyError, NotAssessable, Stopped
 
@@ -30,8 +30,9 @@ app = typer.Typer(
     help="Fidgety movements from a camera recording of an infant: FMs frequency and risk.",
 )
 app.add_typer(bundle.app, name="bundle")
+app.add_typer(cohort.app, name="cohort")
 app.add_typer(phantom.app, name="phantom")
-app.command("train")(train.train)
+app.command("train-demo")(train.train_demo)
 app.command("train-align")(train.train_align)
 app.command("train-lifter")(train.train_lifter)
 

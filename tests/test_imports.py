@@ -11,7 +11,7 @@ import pytest
 import fidgety
 
 PACKAGE = Path(fidgety.__file__).parent
-TRAINING_ONLY = ("torch", "onnx", "tflite", "ai_edge_litert", "matplotlib", "scipy", "tensorrt")
+TRAINING_ONLY = ("torch", "onnx", "tflite", "ai_edge_litert", "matplotlib", "pydantic", "scipy", "tensorrt")
 BASE = {"bundle", "records", "skeleton", "errors"}
 PLAIN_MODULES = ("bundle", "infant", "records", "skeleton", "errors", "__init__")
 MIDDLE = ("export", "calibration", "training", "phantom", "report")
@@ -53,13 +53,18 @@ def test_runtime_imports_no_training_package(path: Path) -> None:
     assert not {name.split(".")[0] for name in imported_by(path)} & set(TRAINING_ONLY)
 
 
+@pytest.mark.parametrize("path", files_of("cohort"), ids=lambda path: path.stem)
+def test_cohort_imports_only_what_lies_below_it(path: Path) -> None:
+    assert parts_of(path) <= BASE | {"cohort", "infant", "runtime"}
+
+
 @pytest.mark.parametrize("name", PLAIN_MODULES)
 def test_plain_modules_import_only_each_other(name: str) -> None:
     assert parts_of(PACKAGE / f"{name}.py") <= BASE
 
 
 def test_nothing_but_the_command_line_imports_the_command_line() -> None:
-    for part in (*MIDDLE, "runtime"):
+    for part in (*MIDDLE, "cohort", "runtime"):
         for path in files_of(part):
             assert not parts_of(path) & {"cli", "commands", "batch", "progress"}, path
 
@@ -71,6 +76,11 @@ def test_torch_is_imported_by_training_and_export_only() -> None:
         if "torch" in {name.split(".")[0] for name in imported_by(path)}
     }
     assert users <= {"training", "export"}
+
+
+def test_pydantic_is_imported_for_the_rows_of_tables_only() -> None:
+    users = {path for path in PACKAGE.rglob("*.py") if "pydantic" in {n.split(".")[0] for n in imported_by(path)}}
+    assert users == {PACKAGE / "cohort" / "tables.py"}
 
 
 def run_fresh(code: str) -> subprocess.CompletedProcess[str]:
@@ -86,7 +96,9 @@ def test_run_fresh_does_block_what_it_says() -> None:
     assert result.returncode != 0 and "ModuleNotFoundError" in result.stderr
 
 
-@pytest.mark.parametrize("module", ["fidgety.runtime.pipeline", "fidgety.cli", "fidgety.batch"])
+@pytest.mark.parametrize(
+    "module", ["fidgety.runtime.pipeline", "fidgety.cli", "fidgety.batch", "fidgety.phantom.cohort_files"]
+)
 def test_import_in_a_fresh_process_needs_no_training_package(module: str) -> None:
     result = run_fresh(f"import {module}, sys; print([n for n in {TRAINING_ONLY!r} if sys.modules.get(n)])")
     assert result.returncode == 0, result.stderr

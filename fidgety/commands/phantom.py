@@ -88,17 +88,46 @@ def sample(
     print(f"sample.mp4 and its truth written to {out}")
 
 
+class CohortName(str, Enum):
+    """The cohorts of the paper: internal, external (another site), clip-annotated for pre-training."""
+
+    internal = "internal"
+    external = "external"
+    clips = "clips"
+
+
 @app.command()
 def cohort(
-    out: Annotated[Path, typer.Argument(help="Folder for the pose tracks and cohort.csv.")],
-    n_infants: Annotated[int, typer.Option("--infants", min=1, max=100_000)] = 20,
+    out: Annotated[Path, typer.Argument(help="Folder for tables and recordings; it may not hold a cohort yet.")],
+    kind: Annotated[
+        CohortName, typer.Option(help="internal; external: another site, cameras, noise, mix; clips: two raters.")
+    ] = CohortName.internal,
+    n_infants: Annotated[
+        int | None, typer.Option("--infants", min=1, max=100_000, help="Default: 20; 8 for clips.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 1,
+    n_cameras: Annotated[int, typer.Option("--cameras", min=1, max=100, help="Recordings of each infant.")] = 1,
+    seconds: Annotated[tuple[float, float], typer.Option(help="Shortest and longest recording.")] = (90.0, 180.0),
+    kappa: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Agreement of the two raters (clips only; .8).")
+    ] = None,
+    has_videos: Annotated[
+        bool, typer.Option("--videos", help="Render videos in place of pose tracks. Slow: minutes each.")
+    ] = False,
 ) -> None:
-    """Simulate a cohort: one pose track per infant as a camera would have given it, and a table of the truth."""
-    from fidgety.phantom.cohort_files import write_cohort
+    """Simulate a cohort that `fidgety cohort check` takes: tables, a pose track per camera, and the truth beside it."""
+    from fidgety.errors import UsageError
+    from fidgety.phantom.cohort_files import CohortPlan, write_cohort
+    from fidgety.phantom.cohort_kinds import KINDS
 
-    n_written = write_cohort(out, n_infants, seed)
-    print(f"{n_written} pose tracks and cohort.csv written to {out}")
+    if kappa is not None and not KINDS[kind.value].has_clips:
+        raise UsageError(f"--kappa: nobody rates clips of the {kind.value} cohort; ask for --kind clips")
+    plan = CohortPlan(
+        KINDS[kind.value], seed, n_infants, n_cameras, seconds, has_videos, 0.8 if kappa is None else kappa
+    )
+    if has_videos:
+        log(f"rendering {plan.n_recordings} videos; minutes each")
+    print(f"{kind.value} cohort of {write_cohort(out, plan)} recordings written to {out}")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`fidgety train`, `train-align` and `train-lifter`: MAM and the lifter on phantom cohorts."""
+"""`fidgety train-demo`, `train-align` and `train-lifter`: MAM and the lifter on phantom cohorts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import typer
 from fidgety.commands.options import BundlePath, load_bundle
 from fidgety.errors import UsageError
 
-__all__ = ["train", "train_align", "train_lifter"]
+__all__ = ["train_align", "train_demo", "train_lifter"]
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def _extra() -> Iterator[None]:
         raise UsageError(f"training needs {error.name}: pip install 'fidgety[train,export]'") from error
 
 
-def train(
+def train_demo(
     out: Annotated[Path, typer.Argument(help="Folder for weights, graphs, log and mam.json.")],
     seed: Annotated[int, typer.Option(min=0)] = 1,
     lifter: Annotated[
@@ -34,8 +34,8 @@ def train(
 ) -> None:
     """Train MAM on simulated infants and export it: what the demo bundle is made of."""
     with _extra():
-        from fidgety.training.fit import train_demo
-    train_demo(out, seed, lifter_dir=lifter)
+        from fidgety.training.fit import train_demo as train_and_export
+    train_and_export(out, seed, lifter_dir=lifter)
     print(f"weights, graphs and log written to {out}")
 
 

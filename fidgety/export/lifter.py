@@ -1,7 +1,7 @@
 """Trained lifter weights (.npz) -> one streaming ONNX graph: a chunk of rows in, as many lifted rows out, later.
 
     in:  features (T, 51), in_plane (T, 17, 2), what layers, slow means and delays remember: cache_0 ..,
-         cache_slow_0 .., cache_depth, cache_plane
+         cache_slow_0 .., cache_turn, cache_plane
     out: joints (T, 17, 3), new_cache_0 .., new_cache_plane
 
 Each layer keeps the last rows of its input that the next chunk needs, so that nothing is computed twice and any
@@ -19,12 +19,22 @@ from numpy.typing import NDArray
 
 from fidgety.errors import BundleError
 from fidgety.export.graph_writer import GraphWriter
-from fidgety.runtime.stream_lifter import SLOW_REACH, SLOW_ROWS, cache_shapes, reach_of, whole_reach
+from fidgety.runtime.lifter_form import (
+    MOST_FACTOR,
+    N_BONES,
+    SLOW_REACH,
+    SLOW_ROWS,
+    SOFTNESS,
+    bone_sums,
+    bone_vectors,
+    cache_shapes,
+    reach_of,
+    whole_reach,
+)
 
 __all__ = ["export_lifter", "lifter_shape"]
 
 _J = 17
-_MOST = 0.5  # as in training/networks/lifter.py
 _EPSILON = 1e-5  # of torch's batch norms
 
 Array = NDArray[np.float32]
@@ -69,30 +79,52 @@ def _graph(weights: Weights) -> onnx.ModelProto:
         values = graph.node("Add", _cut(graph, wide, reach_of(dilation), -reach_of(dilation), axis=2), inside)
     constants = [graph.constant(f"leave.{part}", weights[f"leave.{part}"]) for part in ("weight", "bias")]
     raw = graph.node("Conv", values, *constants, kernel_shape=[1])
-    raw = graph.node("Transpose", graph.node("Squeeze", raw, _axes(graph, 0)), perm=[1, 0])  # (T, 68)
-    offset = graph.reshape(_cut(graph, raw, _J, 4 * _J, axis=1), -1, _J, 3)
+    raw = graph.node("Transpose", graph.node("Squeeze", raw, _axes(graph, 0)), perm=[1, 0])  # (T, 81)
     remembered = graph.node("Concat", "cache_plane", "in_plane", axis=0)
     _cut(graph, remembered, -reach, 1 << 30, axis=0, output="new_cache_plane")
     # The network's rows lie SLOW_REACH after the lifted ones: so much its slow corrections still look ahead.
     near = _cut(graph, remembered, SLOW_REACH, SLOW_REACH - reach, axis=0)
-    factor = graph.node("Mul", graph.node("Tanh", _cut(graph, raw, 0, _J, axis=1)), graph.constant("most", _MOST))
+    correction, length = _slowly(graph, raw, near)
+    plane = graph.node("Add", _cut(graph, remembered, 0, -reach, axis=0), correction)
+    turn = graph.node("Concat", "cache_turn", _cut(graph, raw, 3 * _J + N_BONES, 3 * _J + 2 * N_BONES, axis=1), axis=0)
+    _cut(graph, turn, -SLOW_REACH, 1 << 30, axis=0, output="new_cache_turn")
+    depth = _depths(graph, plane, length, _cut(graph, turn, 0, -SLOW_REACH, axis=0))
+    graph.node("Concat", plane, depth, axis=2, output="joints")
+    caches = cache_shapes(channels, dilations)
+    inputs = {"features": ("T", n_features), "in_plane": ("T", _J, 2), **caches}
+    outputs = {"joints": ("T", _J, 3), **{f"new_{name}": shape for name, shape in caches.items()}}
+    return graph.model("lifter", inputs, outputs)
+
+
+def _slowly(graph: GraphWriter, raw: str, near: str) -> tuple[str, str]:
+    """What the network corrects in the plane (T, 17, 2), and the bones' lengths (T, 15), both averaged over seconds."""
+    factor = graph.node("Mul", graph.node("Tanh", _cut(graph, raw, 0, _J, axis=1)), graph.constant("most", MOST_FACTOR))
     scaled = graph.node("Mul", near, graph.node("Unsqueeze", factor, _axes(graph, 2)))
-    correction = graph.node("Add", scaled, _cut(graph, offset, 0, 2, axis=2))
-    slow = graph.node("Transpose", graph.reshape(correction, -1, 2 * _J), perm=[1, 0])
-    slow = graph.node("Unsqueeze", slow, _axes(graph, 0))  # (1, 34, T)
+    offset = graph.reshape(_cut(graph, raw, _J, 3 * _J, axis=1), -1, _J, 2)
+    correction = graph.reshape(graph.node("Add", scaled, offset), -1, 2 * _J)
+    length = _cut(graph, raw, 3 * _J, 3 * _J + N_BONES, axis=1)
+    slow = graph.node("Transpose", graph.node("Concat", correction, length, axis=1), perm=[1, 0])
+    slow = graph.node("Unsqueeze", slow, _axes(graph, 0))  # (1, 49, T)
     for i, n in enumerate(SLOW_ROWS):
         whole = graph.node("Concat", f"cache_slow_{i}", slow, axis=2)
         _cut(graph, whole, 1 - n, 1 << 30, axis=2, output=f"new_cache_slow_{i}")
         slow = graph.node("AveragePool", whole, kernel_shape=[n])
     slow = graph.node("Transpose", graph.node("Squeeze", slow, _axes(graph, 0)), perm=[1, 0])
-    plane = graph.node("Add", _cut(graph, remembered, 0, -reach, axis=0), graph.reshape(slow, -1, _J, 2))
-    depth = graph.node("Concat", "cache_depth", _cut(graph, offset, 2, 3, axis=2), axis=0)
-    _cut(graph, depth, -SLOW_REACH, 1 << 30, axis=0, output="new_cache_depth")
-    graph.node("Concat", plane, _cut(graph, depth, 0, -SLOW_REACH, axis=0), axis=2, output="joints")
-    caches = cache_shapes(channels, dilations)
-    inputs = {"features": ("T", n_features), "in_plane": ("T", _J, 2), **caches}
-    outputs = {"joints": ("T", _J, 3), **{f"new_{name}": shape for name, shape in caches.items()}}
-    return graph.model("lifter", inputs, outputs)
+    return (
+        graph.reshape(_cut(graph, slow, 0, 2 * _J, axis=1), -1, _J, 2),
+        graph.node("Exp", _cut(graph, slow, 2 * _J, 2 * _J + N_BONES, axis=1)),
+    )
+
+
+def _depths(graph: GraphWriter, plane: str, length: str, turn: str) -> str:
+    """Depths (T, 17, 1): what a bone's length in the plane leaves of its length, turned towards or away, summed up."""
+    bones = graph.node("MatMul", graph.constant("bone_vectors", bone_vectors()), plane)  # (T, 15, 2)
+    flat = graph.node("ReduceSum", graph.node("Mul", bones, bones), _axes(graph, 2), keepdims=0)
+    left = graph.node("Relu", graph.node("Sub", graph.node("Mul", length, length), flat))
+    left = graph.node("Sqrt", graph.node("Add", left, graph.constant("softness", SOFTNESS**2)))
+    deep = graph.node("Mul", graph.node("Tanh", turn), left)
+    summed = graph.node("MatMul", deep, graph.constant("bone_sums", bone_sums().T))
+    return graph.node("Unsqueeze", summed, _axes(graph, 2))
 
 
 def _remember(graph: GraphWriter, values: str, layer: int, dilation: int) -> str:

@@ -142,6 +142,8 @@ def _manifest(training: dict[str, Any], variant: Variant, provenance: Provenance
                 presence_threshold=0.5,
                 crop_margin=1.25,  # 1.1 is .3 mm better on the phantom and loses a real infant in a third of the frames
                 reads_both_sides=True,
+                doubtful_score=0.3,
+                sure_score=0.6,
             ),
             track=TrackSettings(fps=25.0, smoothing_weights=BAND_WEIGHTS, max_bridge_ms=200.0),
             lifter=_lifter_settings(training),

@@ -6,7 +6,7 @@ fidgety_movements.py     FMs and their bouts
 gross_movements.py, ordinary_movements.py   everything else that an infant does, and crying, tremor, breathing
 forward_kinematics.py    joint angles -> points
 kinematics.py            all of the above: seed + category + confounders -> Motion
-cohort.py, cohort_files.py   many infants; on disk
+cohort.py, cohort_kinds.py, cohort_recordings.py, cohort_files.py   many infants; three sites; on disk
 camera.py, scene.py      where the camera stands, what is in the picture
 appearance.py, body.py, face.py, solids.py, shading.py, stage.py, render.py   Motion + camera -> pictures
 video.py, truth.py       pictures -> MP4, the truth beside it

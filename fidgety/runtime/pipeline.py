@@ -1,7 +1,7 @@
 """The loop: a recording goes in, an assessment comes out.
 
-    source.frames() -> PoseEstimator -> track -> lift -> windows -> Mam.score -> Assessment
-    [---thread 1---]   [--thread 2--]   [--------------this thread------------------]
+    source.frames() -> PoseEstimator -> track -> doubt -> lift -> windows -> Mam.score -> Assessment
+    [---thread 1---]   [--thread 2--]   [--------------------this thread--------------------]
 
 Decoding, pose and scoring overlap on bounded queues; the pose network is the slowest stage and never waits for the
 others. File, camera and stored pose track run through the same loop. What grows with the recording is small: the window
@@ -35,6 +35,7 @@ from fidgety.records import (
     WindowScore,
 )
 from fidgety.runtime.assess import Mam, find_bouts, find_voids, fms_frequency
+from fidgety.runtime.doubt import steady_doubtful
 from fidgety.runtime.lift import TrackLifter, lift_tracks
 from fidgety.runtime.noise_floor import NoiseFloor
 from fidgety.runtime.picture import PictureMonitor
@@ -151,7 +152,8 @@ def lift_poses(poses: Iterable[Pose], skeleton: Skeleton, bundle: Bundle) -> Ite
     """Poses in order of time -> consecutive pieces of their lifted track at 25 Hz."""
     settings = bundle.manifest.lifter
     tracks = track_poses(poses, bundle.manifest.track, skeleton.name, len(skeleton))
-    return lift_tracks(tracks, TrackLifter(bundle.file(settings.graph), settings))
+    steady = steady_doubtful(tracks, bundle.manifest.pose)
+    return lift_tracks(steady, TrackLifter(bundle.file(settings.graph), settings))
 
 
 def _assess(

@@ -11,34 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from fidgety.records import FloatArray
+from fidgety.runtime.lifter_form import cache_shapes, whole_reach
 from fidgety.runtime.session import OnnxSession
 from fidgety.runtime.upright import N_FEATURES
 
-__all__ = ["CHUNK_ROWS", "SLOW_REACH", "SLOW_ROWS", "StreamLifter", "cache_shapes", "reach_of", "whole_reach"]
+__all__ = ["CHUNK_ROWS", "StreamLifter"]
 
 CHUNK_ROWS = 25  # a run; benchmarks/lifter_chunks.py has the table
-# Running means, one after the other, of what the lifter corrects in the plane: under .1 of it passes from .5 Hz on.
-SLOW_ROWS = (51, 25)
-SLOW_REACH = sum(rows // 2 for rows in SLOW_ROWS)
-
-
-def reach_of(dilation: int) -> int:
-    """Rows that a layer of kernel 3 looks ahead, and back: means over `dilation` rows, `dilation` apart."""
-    return dilation + dilation // 2
-
-
-def whole_reach(dilations: Sequence[int]) -> int:
-    """Rows that the lifter looks ahead, and back."""
-    return sum(map(reach_of, dilations)) + SLOW_REACH
-
-
-def cache_shapes(channels: int, dilations: Sequence[int]) -> dict[str, tuple[int, ...]]:
-    """What the lifter remembers between two chunks, by the names of its inputs."""
-    sizes = (N_FEATURES, *(channels,) * (len(dilations) - 1))
-    shapes = {f"cache_{i}": (1, c, 2 * reach_of(d)) for i, (c, d) in enumerate(zip(sizes, dilations, strict=True))}
-    slow = {f"cache_slow_{i}": (1, 2 * 17, rows - 1) for i, rows in enumerate(SLOW_ROWS)}
-    depth = {"cache_depth": (SLOW_REACH, 17, 1)}
-    return {**shapes, **slow, **depth, "cache_plane": (whole_reach(dilations), 17, 2)}
 
 
 class StreamLifter:

@@ -20,12 +20,13 @@ from fidgety.records import FloatArray, Pose, PoseTrack
 
 __all__ = ["BAND_WEIGHTS", "TrackBuilder", "smooth_rows", "track_poses"]
 
-# Keeps FMs, drops what is quicker: gain .99 to 1.01 up to 3 Hz, .82 at 4, .49 at 5, .15 at 6, .02 to .08 from 7 Hz on.
-# It nowhere falls to zero: between two zeros of a filter white noise looks like a spurious line (5 dB in the median, 8
-# at most; without zeros 2 and 4). Deviation from the paper, whose mean of 5 frames has a gain of .86 at 1.5 Hz, .76 at
-# 2 and .52 at 3: it takes half of the quicker FMs away.
-_HALF = (0.0199, -0.0042, -0.0514, -0.0405, 0.0896, 0.2758)
-BAND_WEIGHTS = (*_HALF, 0.4216, *reversed(_HALF))
+# Keeps FMs, drops what is quicker: behind the filter of both_sides.py the gain is .99 to 1.01 up to 3 Hz, .92 at 3.5,
+# .78 at 4, .40 at 5, .10 at 6 and under .02 from 7 Hz on (by itself .02 to .025 there). It nowhere falls to zero:
+# between two zeros of a filter white noise looks like a spurious line (5 dB in the median, 8 at most; without zeros 2
+# and 4). Deviation from the paper, whose mean of 5 frames has a gain of .86 at 1.5 Hz, .76 at 2 and .52 at 3: it takes
+# half of the quicker FMs away. A linear program found the weights: least gain from 7 Hz on, given the rest.
+_HALF = (0.0092, 0.0155, -0.0076, -0.0526, -0.0428, 0.0898, 0.2863)
+BAND_WEIGHTS = (*_HALF, 0.4044, *reversed(_HALF))
 
 _N_PERIODS = 31  # source periods in the running median
 _LOST_FRAME_FACTOR = 1.6  # a pause longer than this many source periods means that frames are missing

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from fidgety.calibration.operating_point import choose_fms_threshold, choose_risk_threshold
 from fidgety.calibration.probability import fit_platt, fit_temperature, sigmoid
-from fidgety.training.evaluate import ScoredRecording, auc, probabilities_of
+from fidgety.training.evaluate import ScoredRecording, probabilities_of
 from fidgety.training.networks.mam import Mam
+from fidgety.training.statistics.roc import auc
 
 __all__ = ["Calibration", "calibrate", "correct_prior", "fused_margins", "risk_figures"]
 

@@ -9,17 +9,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from fidgety.calibration.probability import sigmoid
-from fidgety.errors import UsageError
 from fidgety.phantom.pose_noise import PoseNoise
 from fidgety.records import FloatArray
 from fidgety.training.networks.mam import ClipNetwork
 from fidgety.training.samples import INSTANCE_STRIDE, Subject
+from fidgety.training.statistics.agreement import kappa
+from fidgety.training.statistics.roc import auc
 from fidgety.training.views import LifterGraph, see
 
-__all__ = ["Recording", "ScoredRecording", "auc", "clip_figures", "kappa", "observe_recordings", "score_recordings"]
+__all__ = ["Recording", "ScoredRecording", "clip_figures", "observe_recordings", "score_recordings"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,28 +64,9 @@ def score_recordings(network: ClipNetwork, recordings: Sequence[Recording], batc
     return scored
 
 
-def auc(scores: ArrayLike, is_positive: ArrayLike) -> float:
-    """Area under the ROC curve by ranks, ties counted half. Raises UsageError where one class is missing."""
-    values, labels = np.asarray(scores, dtype=np.float64), np.asarray(is_positive, dtype=bool)
-    n_positive, n_negative = int(labels.sum()), int((~labels).sum())
-    if n_positive == 0 or n_negative == 0:
-        raise UsageError("an AUC needs examples of both classes")
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2.0)[inverse]
-    return float((ranks[labels].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
-
-
-def kappa(one: ArrayLike, other: ArrayLike) -> float:
-    """Cohen's kappa of two (N,) bool ratings; 0 where both ratings are one and the same class throughout."""
-    a, b = np.asarray(one, dtype=bool), np.asarray(other, dtype=bool)
-    agreement = float((a == b).mean())
-    chance = float(a.mean() * b.mean() + (1 - a.mean()) * (1 - b.mean()))
-    return 0.0 if chance >= 1.0 else (agreement - chance) / (1.0 - chance)
-
-
 def clip_figures(scored: Sequence[ScoredRecording], temperature: float, threshold: float) -> dict[str, float]:
     """Clip AUC and kappa, the same on clear clips (FMs share outside .35-.65), FMs-frequency error, AUC of the
-    frequency.
+    frequency. `clip_kappa` is NaN where all clips are, and are read as, one class.
     """
     fms = [probabilities_of(recording.logits, temperature) for recording in scored]
     probability = np.concatenate(fms)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -17,7 +18,7 @@ from fidgety.training.calibrate import Calibration
 if TYPE_CHECKING:
     from fidgety.training.fit import Protocol
 
-__all__ = ["LogRow", "write_curve", "write_json", "write_log"]
+__all__ = ["LogRow", "write_curve", "write_json", "write_log", "write_settings"]
 
 LogRow = dict[str, float | int | str]
 
@@ -41,7 +42,7 @@ def write_log(
     lifter: Mapping[str, object],
 ) -> None:
     """Write training_log.csv (one row per step), training_log.json (the account) and mam.json (what a bundle needs)."""
-    command = f"fidgety train OUT --seed {seed}"
+    command = f"fidgety train-demo OUT --seed {seed}"
     write_curve(out_dir / "training_log.csv", log)
     account = {
         "command": command,
@@ -54,14 +55,16 @@ def write_log(
     }
     write_json(out_dir / "training_log.json", account)
     chosen_by = f"nearest FMs frequency and Youden's risk threshold on {calibration.n_recordings} phantoms kept for it"
+    about = {"name": protocol.name, "version": "0.1.0", "trained_on": "phantom", "command": command, "lifter": lifter}
+    write_settings(out_dir / "mam.json", about, calibration, chosen_by)
+
+
+def write_settings(path: Path, about: Mapping[str, object], calibration: Calibration, chosen_by: str) -> None:
+    """mam.json: what a bundle needs beside the graphs. about: name, version, trained_on, command, lifter."""
     write_json(
-        out_dir / "mam.json",
+        path,
         {
-            "name": protocol.name,
-            "version": "0.1.0",
-            "trained_on": "phantom",
-            "command": command,
-            "lifter": lifter,
+            **about,
             "probability": {
                 name: getattr(calibration, name) for name in ("clip_temperature", "risk_slope", "risk_intercept")
             },
@@ -85,5 +88,13 @@ def write_curve(path: Path, log: Sequence[LogRow]) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
-    """Indented, for a human to read."""
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    """Indented, for a human to read; NaN becomes null, since JSON knows no NaN."""
+    path.write_text(json.dumps(_without_nan(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _without_nan(content: object) -> object:
+    if isinstance(content, Mapping):
+        return {name: _without_nan(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_without_nan(value) for value in content]
+    return None if isinstance(content, float) and math.isnan(content) else content

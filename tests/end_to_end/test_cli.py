@@ -141,13 +141,33 @@ def test_pose_finds_an_infant_that_lies_any_way_round(run: Run, scenes, scene: s
     assert np.nanmean(share < 0.08) > 0.95
 
 
-def test_score_coco_track(run: Run, tmp_path: Path) -> None:
-    from fidgety.phantom.cohort_files import write_cohort
+@pytest.fixture(scope="module")
+def coco_track(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated infant's COCO-17 track as a cohort holds it."""
+    from fidgety.phantom.cohort_files import CohortPlan, write_cohort
 
-    write_cohort(tmp_path / "cohort", 1, seed=4)
-    (track,) = (tmp_path / "cohort").glob("*.npz")
-    outcome = run("score", track, *INFANT, "--json")
+    folder = tmp_path_factory.mktemp("cohort") / "internal"
+    write_cohort(folder, CohortPlan(seed=4, n_infants=1))
+    (track,) = folder.glob("recordings/*.poses")
+    return track
+
+
+def test_score_coco_track(run: Run, coco_track: Path) -> None:
+    outcome = run("score", coco_track, *INFANT, "--json")
     assert outcome.code == 0
+    assert json.loads(outcome.out)["frequency"]["n_instances"] >= 8
+
+
+def test_score_coco_track_of_numpy(run: Run, coco_track: Path, tmp_path: Path) -> None:
+    from fidgety.runtime.posefile import open_poses
+
+    poses = list(open_poses(coco_track).poses)
+    xyc = np.stack([np.column_stack([pose.keypoints_xy, pose.keypoint_scores]) for pose in poses])
+    np.savez(tmp_path / "track.npz", xyc=xyc, fps=25.0)
+    first, again = run("score", coco_track, *INFANT, "--json"), run("score", tmp_path / "track.npz", *INFANT, "--json")
+    assert again.code == 0
+    one, other = (json.loads(outcome.out) for outcome in (first, again))
+    assert one["frequency"] == other["frequency"]
 
 
 @pytest.mark.shared

@@ -22,7 +22,7 @@ def test_train_demo_writes_weights_graphs_log_and_settings(tmp_path: Path, capsy
     train_demo(tmp_path, seed=2, protocol=QUICK)
     assert capsys.readouterr().out == ""  # stdout is the command line's
     account = json.loads((tmp_path / "training_log.json").read_text())
-    assert account["command"] == "fidgety train OUT --seed 2"
+    assert account["command"] == "fidgety train-demo OUT --seed 2"
     assert account["protocol"]["pretrain_steps"] == QUICK.pretrain_steps
     settings = json.loads((tmp_path / "mam.json").read_text())
     assert set(settings["probability"]) == {"clip_temperature", "risk_slope", "risk_intercept"}

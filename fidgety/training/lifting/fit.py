@@ -41,8 +41,8 @@ class LifterProtocol:
     recording_s: float = 60.0
     channels: int = CHANNELS
     dilations: tuple[int, ...] = DILATIONS
-    batch: int = 24
-    rows: int = 64  # lifted rows of a window
+    batch: int = 16
+    rows: int = 96  # lifted rows of a window
     steps: int = 3000
     rate: float = 1e-3
     validate_every: int = 500

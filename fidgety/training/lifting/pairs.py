@@ -1,7 +1,9 @@
 """Simulated infants -> pairs for the lifter: COCO-17 keypoints as the device would see them, true H36M-17 joints.
 
-Every draw looks through a new camera (overhead to 45 degrees, any turn, any distance) with new pose errors
-(`phantom/observe.py`), and hides keypoints: for moments, for the whole window, or a whole group of them.
+Every draw puts the infant into another posture (`postures.py`), looks through a new camera (overhead to 70 degrees, any
+turn, any distance) with new pose errors (`phantom/observe.py`), and hides keypoints: for moments, for the whole window,
+or a whole group of them. Limbs are misread for seconds, and scored low then, as real ones that are drawn up. Some
+windows hold one pose, seen once.
 """
 
 from __future__ import annotations
@@ -18,12 +20,18 @@ from fidgety.phantom.observe import Observer, draw_observer, observe_keypoints
 from fidgety.phantom.pose_noise import PoseNoise
 from fidgety.records import FloatArray
 from fidgety.runtime.upright import UprightFrame
-from fidgety.skeleton import COCO_17, H36M_17
+from fidgety.skeleton import COCO_17, H36M_17, joints_matrix
+from fidgety.training.lifting.postures import in_other_posture
 
 __all__ = ["Pairs", "Posed", "draw_pairs", "simulate_posed"]
 
 FPS = 25.0
 _WARM_UP = 60  # rows before a window, from which the slow trunk comes
+_MOST_TILT_DEG = 70.0  # beyond the 45 that recordings are asked for, so that 45 is no edge
+_OTHER_POSTURE_SHARE = 0.7
+_SINGLE_POSE_SHARE, _AT_AN_END_SHARE = 0.1, 0.2
+_MISREAD_SHARE = 0.3  # of windows
+_MISREAD_TRUNKS = 0.3  # SD of how far off
 _HIP, _THORAX = H36M_17.indices("hip", "thorax")
 # Legs tucked away, an arm under a blanket, the face turned off or blurred: groups go together.
 _GROUPS = (
@@ -86,23 +94,30 @@ def _draw(
     start = int(rng.integers(0, len(infant.joints_m) - n_all - _WARM_UP))
     rows = slice(start, start + n_all + _WARM_UP)
     keypoints_m, joints_m = infant.keypoints_m[rows], infant.joints_m[rows]
-    observer = draw_observer(rng, joints_m, noise)
+    if rng.random() < _OTHER_POSTURE_SHARE:
+        keypoints_m, joints_m = in_other_posture(rng, keypoints_m, joints_m)
+    observer = draw_observer(rng, joints_m, noise, _MOST_TILT_DEG)
     xy = observe_keypoints(keypoints_m, joints_m, observer, rng)
-    scores = _hide(rng, xy)
+    scores = _scores(rng, xy)
+    _hide(rng, xy, scores)
     features, in_plane, trunk = UprightFrame().apply(xy, scores)
     true = _seen_by(observer, joints_m) / infant.trunk_m
     turn = (-1j * np.conj(trunk / np.abs(trunk)))[:, None]  # the turn that stands the slow trunk upright
     plane = (true[..., 0] + 1j * true[..., 1]) * turn
     upright = np.stack([plane.real, plane.imag, true[..., 2]], axis=-1).astype(np.float32)
-    low, high = _replicate(rng, n_all, reach) if rng.random() < 0.2 else (0, n_all)
-    pick = _WARM_UP + np.clip(np.arange(n_all), low, high - 1)
-    return features[pick], in_plane[pick], upright[_WARM_UP + reach : _WARM_UP + n_all - reach]
+    pick = _WARM_UP + _rows_shown(rng, n_all, reach)
+    return features[pick], in_plane[pick], upright[pick[reach : n_all - reach]]
 
 
-def _replicate(rng: np.random.Generator, n_all: int, reach: int) -> tuple[int, int]:
-    """Range of rows of a window at an end of its recording: what lies outside repeats the row at the end."""
-    outside = int(rng.integers(1, reach + 1))
-    return (outside, n_all) if rng.random() < 0.5 else (0, n_all - outside)
+def _rows_shown(rng: np.random.Generator, n_all: int, reach: int) -> NDArray[np.int64]:
+    """(n_all,) which row stands where: at an end of a recording the last one repeats, of a single pose all do."""
+    rows, kind = np.arange(n_all), rng.random()
+    if kind < _SINGLE_POSE_SHARE:
+        return np.full(n_all, int(rng.integers(n_all)))
+    if kind < _SINGLE_POSE_SHARE + _AT_AN_END_SHARE:
+        outside = int(rng.integers(1, reach + 1))
+        return np.clip(rows, outside, None) if rng.random() < 0.5 else np.clip(rows, None, n_all - 1 - outside)
+    return rows
 
 
 def _seen_by(observer: Observer, joints_m: FloatArray) -> NDArray[np.float64]:
@@ -111,10 +126,33 @@ def _seen_by(observer: Observer, joints_m: FloatArray) -> NDArray[np.float64]:
     return np.asarray(seen - seen[:, _HIP : _HIP + 1])
 
 
-def _hide(rng: np.random.Generator, xy: FloatArray) -> FloatArray:
-    """Scores (T, 17) float32; hides keypoints in `xy`, in place: NaN, score 0."""
+def _scores(rng: np.random.Generator, xy: FloatArray) -> FloatArray:
+    """Scores (T, 17) float32: high, and low where a limb of `xy` is misread for seconds, which is done here, in place.
+
+    On a real infant whose legs are drawn up, knees and ankles are read .1 to .6 sure, and wander.
+    """
     n_rows = len(xy)
     scores = np.clip(rng.normal(0.9, 0.08, (n_rows, len(COCO_17))), 0.05, 1.0).astype(np.float32)
+    if rng.random() < _MISREAD_SHARE:
+        limb = _GROUPS[int(rng.integers(1, len(_GROUPS)))]
+        at, length = int(rng.integers(0, n_rows)), int(rng.integers(25, n_rows))
+        rows = slice(at, min(at + length, n_rows))
+        shape = (rows.stop - rows.start, len(limb))
+        steps = rng.standard_normal((*shape, 2)) * _MISREAD_TRUNKS / np.sqrt(50.0)  # wanders by its SD in two seconds
+        off = rng.standard_normal((len(limb), 2)) * _MISREAD_TRUNKS + np.cumsum(steps, axis=0)
+        xy[rows, limb] += (off * _trunk_px(xy)).astype(np.float32)
+        scores[rows, limb] = rng.uniform(0.1, 0.6) + 0.1 * rng.standard_normal(shape)
+    return np.clip(scores, 0.05, 1.0)
+
+
+def _trunk_px(xy: FloatArray) -> float:
+    trunk = joints_matrix(COCO_17)[[_THORAX, _HIP]] @ np.median(xy, axis=0)
+    return float(np.linalg.norm(trunk[0] - trunk[1]))
+
+
+def _hide(rng: np.random.Generator, xy: FloatArray, scores: FloatArray) -> None:
+    """Hides keypoints in `xy` (T, 17, 2) and `scores` (T, 17), in place: NaN, score 0."""
+    n_rows = len(xy)
     if rng.random() < 0.25:
         _mask(xy, scores, slice(None), _GROUPS[int(rng.integers(len(_GROUPS)))])
     if rng.random() < 0.1:
@@ -126,7 +164,6 @@ def _hide(rng: np.random.Generator, xy: FloatArray) -> FloatArray:
             _mask(xy, scores, rows, list(range(len(COCO_17))))
         else:
             _mask(xy, scores, rows, _GROUPS[int(rng.integers(len(_GROUPS)))])
-    return scores
 
 
 def _mask(xy: FloatArray, scores: FloatArray, rows: slice, keypoints: list[int]) -> None:

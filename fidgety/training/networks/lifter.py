@@ -11,6 +11,9 @@ A temporal dilated convolution network of the VideoPose3D kind (Pavllo et al., C
   perspective, and the pose network's lasting errors) is averaged over two seconds and more. Movement of .5 Hz and
   quicker passes with a gain of one. A lifter that may correct every row shrinks what it reads (measured: gains of .7 to
   .95), since that is the best guess of a noisy place, and it takes FMs along.
+- Depth comes from bones. What the network tells of a bone is how long it is (averaged as slowly: bones do not grow)
+  and how far it is turned towards or away from the camera, between -1 and 1; the rest is what its length in the plane
+  leaves of its length in space. A lifter that tells depths joint by joint lets bones grow and shrink.
 - Scores ride along with the keypoints, and unknown ones are masked.
 """
 
@@ -20,17 +23,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from fidgety.runtime.stream_lifter import SLOW_REACH, SLOW_ROWS, reach_of, whole_reach
+from fidgety.runtime.lifter_form import (
+    MOST_FACTOR,
+    N_BONES,
+    SLOW_REACH,
+    SLOW_ROWS,
+    SOFTNESS,
+    bone_sums,
+    bone_vectors,
+    reach_of,
+    whole_reach,
+)
 from fidgety.runtime.upright import N_FEATURES
 from fidgety.skeleton import H36M_17
 
-__all__ = ["CHANNELS", "DILATIONS", "N_OUTPUTS", "Lifter"]
+__all__ = ["CHANNELS", "DILATIONS", "Lifter"]
 
 CHANNELS = 128
 DILATIONS = (1, 3, 9, 27)
 _J = len(H36M_17)
-N_OUTPUTS = 4 * _J  # factor, then offset in x and y, and depth
-_MOST = 0.5  # the factor lies between 1 - .5 and 1 + .5: perspective and foreshortening
+_N_OUTPUTS = 3 * _J + 2 * N_BONES  # of each joint a factor and an offset in x and y; of each bone log length and turn
 
 
 class _Block(nn.Module):
@@ -59,25 +71,38 @@ class Lifter(nn.Module):
     `reach`: rows that it looks ahead, and back.
     """
 
+    bone_vectors: Tensor
+    bone_sums: Tensor
+
     def __init__(self, channels: int = CHANNELS, dilations: tuple[int, ...] = DILATIONS, dropout: float = 0.1) -> None:
         super().__init__()
         self.reach = whole_reach(dilations)
         self.enter = nn.Conv1d(N_FEATURES, channels, 3, dilation=dilations[0], bias=False)
         self.enter_norm = nn.BatchNorm1d(channels)
         self.blocks = nn.ModuleList(_Block(channels, dilation, dropout) for dilation in dilations[1:])
-        self.leave = nn.Conv1d(channels, N_OUTPUTS, 1)
+        self.leave = nn.Conv1d(channels, _N_OUTPUTS, 1)
+        with torch.no_grad():  # bones begin at a third of the trunk
+            self.leave.bias[3 * _J : 3 * _J + N_BONES] = -1.0
+        self.register_buffer("bone_vectors", torch.from_numpy(bone_vectors()), persistent=False)
+        self.register_buffer("bone_sums", torch.from_numpy(bone_sums()), persistent=False)
 
     def forward(self, features: Tensor, in_plane: Tensor) -> Tensor:
         values = F.relu(self.enter_norm(self.enter(features.transpose(1, 2))))
         for block in self.blocks:
             values = block(values)
-        raw = self.leave(values).transpose(1, 2)  # (B, T, 68)
-        factor, offset = raw[..., :_J], raw[..., _J:].unflatten(-1, (_J, 3))
+        factor, offset, length, turn = self.leave(values).transpose(1, 2).split([_J, 2 * _J, N_BONES, N_BONES], dim=-1)
         near = in_plane[:, self.reach - SLOW_REACH : SLOW_REACH - self.reach]
-        correction = (near * (_MOST * torch.tanh(factor))[..., None] + offset[..., :2]).flatten(2).transpose(1, 2)
+        correction = near * (MOST_FACTOR * torch.tanh(factor))[..., None] + offset.unflatten(-1, (_J, 2))
+        slow = torch.cat([correction.flatten(2), length], dim=-1).transpose(1, 2)
         for rows in SLOW_ROWS:
-            correction = F.avg_pool1d(correction, rows, stride=1)
-        slow = correction.transpose(1, 2).unflatten(-1, (_J, 2))
-        plane = in_plane[:, self.reach : -self.reach] + slow
-        lifted: Tensor = torch.cat([plane, offset[:, SLOW_REACH:-SLOW_REACH, :, 2:]], dim=-1)
-        return lifted
+            slow = F.avg_pool1d(slow, rows, stride=1)
+        correction, length = slow.transpose(1, 2).split([2 * _J, N_BONES], dim=-1)
+        plane = in_plane[:, self.reach : -self.reach] + correction.unflatten(-1, (_J, 2))
+        in_depth = self._depths(plane, length.exp(), turn[:, SLOW_REACH:-SLOW_REACH].tanh())
+        return torch.cat([plane, in_depth[..., None]], dim=-1)
+
+    def _depths(self, plane: Tensor, length: Tensor, turn: Tensor) -> Tensor:
+        """Joints in the plane (B, T, 17, 2), the bones' lengths and turns (B, T, 15) -> depths (B, T, 17)."""
+        bones = torch.einsum("bj,ntjc->ntbc", self.bone_vectors, plane)
+        left = F.relu(length**2 - (bones**2).sum(-1)) + SOFTNESS**2
+        return (turn * left.sqrt()) @ self.bone_sums.T

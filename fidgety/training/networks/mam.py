@@ -7,7 +7,7 @@ apart.
 Deviations from the paper: how a window is normalised (not published; normalise.py); bags of any number of
 instances (the public code fixes 17); the Info Branch is left out where characteristics are missing; the pairwise
 differences are never written out: the first convolution is folded into one linear map of the joints
-(`PairConvolution`, same parameters, same values).
+(`inputs.PairConvolution`, same parameters, same values).
 """
 
 from __future__ import annotations
@@ -20,7 +20,14 @@ from torch.nn import functional as F  # noqa: N812
 
 from fidgety.skeleton import H36M_17
 from fidgety.training.networks.dropout import PooledDropout
-from fidgety.training.networks.normalise import normalise_windows
+from fidgety.training.networks.inputs import (
+    FEATURES,
+    Dimensions,
+    PairConvolution,
+    first_layer,
+    parse_kinds,
+    read_inputs,
+)
 
 __all__ = [
     "CLASSES",
@@ -39,38 +46,9 @@ __all__ = [
 WINDOW_FRAMES = 240
 N_JOINTS = len(H36M_17)
 CLASSES = ("FMs", "non-FMs")
-_D = 64
+_D = FEATURES
 _HEADS = 4
 _TEMPORAL_KERNEL = 10
-
-
-class PairConvolution(nn.Module):
-    """Conv 3 -> 64 with kernel [1, 16] over a joint's 16 partners, on the signed differences p_i - p_j.
-
-    As sum_j w_ij (p_i - p_j) is linear in the joints, the weights are laid out as one (51, 17 x 64) matrix per call
-    and the (17, 16, 3, T) differences are never written out. Partners of joint i are the other joints in rising
-    order.
-    """
-
-    slot: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        convolution = nn.Conv2d(3, _D, (1, N_JOINTS - 1))
-        self.weight = nn.Parameter(convolution.weight.detach()[:, :, 0])  # (64, 3 axes, 16 partners)
-        self.bias = nn.Parameter(convolution.bias.detach())  # type: ignore[union-attr]
-        slot = torch.full((N_JOINTS, N_JOINTS), N_JOINTS - 1)
-        for joint in range(N_JOINTS):
-            others = [other for other in range(N_JOINTS) if other != joint]
-            slot[joint, others] = torch.arange(N_JOINTS - 1)
-        self.register_buffer("slot", slot.flatten(), persistent=False)
-
-    def forward(self, joints: Tensor) -> Tensor:
-        """(B, T, 17, 3) normalised joints -> (B, T, 17, 64)."""
-        own = self.weight.sum(-1, keepdim=True)  # p_i enters each of its 16 differences
-        matrix = torch.cat([-self.weight, own], dim=-1)[:, :, self.slot]  # (64, 3, 17 x 17)
-        matrix = matrix.reshape(_D, 3, N_JOINTS, N_JOINTS).permute(2, 0, 3, 1).reshape(N_JOINTS * _D, N_JOINTS * 3)
-        return F.linear(joints.flatten(2), matrix).reshape(*joints.shape[:3], _D) + self.bias
 
 
 class EncoderLayer(nn.Module):
@@ -166,13 +144,17 @@ class ClipNetwork(nn.Module):
     Deviations from the paper, both in training only. Dropout behind the first convolution drops a channel of a
     joint for the whole window, not frame by frame, which would lay noise as large as the movement over every frame.
     The temporal kernels start slow and without a constant part (`_movement_kernels`).
+
+    `inputs`, `pose`: the ablation's switches (inputs.py), kinds joined by +. Only the default has MAM's parameters and
+    can be exported. Raises UsageError for inputs that there are not.
     """
 
     positions: Tensor
 
-    def __init__(self, dropout: float = 0.6) -> None:
+    def __init__(self, dropout: float = 0.6, inputs: str = "difference", pose: Dimensions = "3d") -> None:
         super().__init__()
-        self.pairs = PairConvolution()
+        self.kinds, self.pose = parse_kinds(inputs), pose
+        self.pairs = first_layer(self.kinds, pose)
         self.temporal = nn.Conv1d(_D, _D, _TEMPORAL_KERNEL)
         self.temporal.weight = nn.Parameter(_movement_kernels())
         self.encoder = Encoder()
@@ -198,7 +180,7 @@ class ClipNetwork(nn.Module):
         with torch.autocast(
             joints.device.type, enabled=False
         ):  # FMs are a few thousandths of a coordinate: never bfloat16
-            features = F.relu(self.pairs(normalise_windows(joints.float())))  # (B, 240, 17, 64)
+            features = F.relu(self.pairs(read_inputs(joints.float(), self.kinds, self.pose)))  # (B, 240, 17, 64)
             if self.training:
                 features = features * self.dropout(torch.ones_like(features[:, :1]))
             weight, bias = self.temporal_kernel()
@@ -266,10 +248,10 @@ def fuse(bag: Tensor, info: Tensor | None) -> Tensor:
 
 
 class Mam(nn.Module):
-    """Clip network, bag attention and Info Branch together."""
+    """Clip network, bag attention and Info Branch together. `inputs`, `pose`: see ClipNetwork."""
 
-    def __init__(self) -> None:
+    def __init__(self, inputs: str = "difference", pose: Dimensions = "3d") -> None:
         super().__init__()
-        self.clip = ClipNetwork()
+        self.clip = ClipNetwork(inputs=inputs, pose=pose)
         self.bag = BagNetwork()
         self.info = InfoNetwork()

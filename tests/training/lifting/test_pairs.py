@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fidgety.phantom.pose_noise import PoseNoise, assumed_pose_noise
-from fidgety.skeleton import H36M_17
+from fidgety.skeleton import COCO_17, H36M_17
 from fidgety.training.lifting.measure import aligned_error, side_share
 from fidgety.training.lifting.pairs import Posed, draw_pairs, simulate_posed
 
@@ -54,5 +54,24 @@ def test_draw_pairs_left_is_left(infants: list[Posed], silent: PoseNoise) -> Non
     flat = np.concatenate([pairs.in_plane[:, REACH:-REACH], np.zeros((8, 20, 17, 1))], axis=-1).reshape(-1, 17, 3)
     true = pairs.joints.reshape(-1, 17, 3).astype(np.float64)
     known = (flat[..., :2] != 0).any(axis=-1)[:, 1:].all(axis=1)
-    assert side_share(flat[known], true[known]) > 0.95
+    assert side_share(flat[known], true[known]) > 0.85  # some limbs cross, some are misread; swapped ones give .1
     assert aligned_error(flat[known], true[known]).mean() < 0.4
+
+
+def test_draw_pairs_what_is_misread_is_scored_low(infants: list[Posed], silent: PoseNoise) -> None:
+    pairs = draw_pairs(np.random.default_rng(6), infants, 40, 20, silent, REACH)
+    seen, true = pairs.in_plane[:, REACH:-REACH], pairs.joints[..., :2]
+    score = pairs.features[:, REACH:-REACH].reshape(40, 20, 17, 3)[..., 2]
+    shared = [(COCO_17.index[f"left_{joint}"], H36M_17.index[f"left_{joint}"]) for joint in ("wrist", "ankle")]
+    for keypoint, joint in shared:
+        off = np.linalg.norm(seen[:, :, joint] - true[:, :, joint], axis=-1)
+        told = score[:, :, keypoint]
+        assert np.median(off[(told > 0) & (told < 0.5)]) > 2 * np.median(off[told > 0.7])
+
+
+def test_draw_pairs_holds_single_poses(infants: list[Posed], silent: PoseNoise) -> None:
+    pairs = draw_pairs(np.random.default_rng(7), infants, 60, 20, silent, REACH)
+    stands = (np.ptp(pairs.features, axis=1) == 0).all(axis=1)
+    assert 1 <= stands.sum() <= 15  # a tenth
+    assert (np.ptp(pairs.joints[stands], axis=1) == 0).all()
+    assert (np.ptp(pairs.joints[~stands], axis=1) > 0).any(axis=(1, 2)).all()
