@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from fidgety.commands import bundle, cohort, phantom, train
+from fidgety.commands import bundle, cohort, evaluate, phantom, train, train_cohort
 from fidgety.commands.options import BundlePath, load_bundle, log
 from fidgety.errors import FidgetyError, NotAssessable, Stopped
 
@@ -32,6 +32,10 @@ app = typer.Typer(
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(cohort.app, name="cohort")
 app.add_typer(phantom.app, name="phantom")
+app.command("train")(train_cohort.train)
+app.command("train-apply")(train_cohort.train_apply)
+app.command("evaluate")(evaluate.evaluate)
+app.command("agree")(evaluate.agree)
 app.command("train-demo")(train.train_demo)
 app.command("train-align")(train.train_align)
 app.command("train-lifter")(train.train_lifter)

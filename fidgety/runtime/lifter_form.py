@@ -72,4 +72,4 @@ def bone_sums() -> FloatArray:
     middle[0, [_SPINE, _HIP, _THORAX]] = 1.0, -0.5, -0.5
     at_hip = np.eye(1, len(H36M_17), _HIP)
     whole = np.linalg.inv(np.concatenate([bone_vectors(), at_hip, middle]))
-    return (whole[:, :N_BONES] * 2).round().astype(np.float32) / np.float32(2)
+    return np.asarray(np.round(2 * whole[:, :N_BONES]) / 2, np.float32)

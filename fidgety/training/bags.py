@@ -4,22 +4,64 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.errors import UsageError
 from fidgety.records import FloatArray
-from fidgety.training.views import Seen
 
-__all__ = ["ALL_CLIPS", "CLEAR_CLIPS", "BagPair", "ClipPool", "Clips", "Strata", "draw_bag_pair", "soft_targets"]
+__all__ = [
+    "ALL_CLIPS",
+    "BOTH_CLASSES",
+    "CLEAR_CLIPS",
+    "Bag",
+    "BagPair",
+    "ClipPool",
+    "ClipSource",
+    "Clips",
+    "Strata",
+    "draw_bag_pair",
+    "soft_targets",
+]
 
-_STRIDE = 10  # frames between the clips that may be drawn
 # Clips are drawn evenly from these ranges of the FMs share, as far as they hold any: what is hard, the windows that
 # bouts fill by about a half, is drawn as often as what is easy. Above .5 is the class FMs.
 Strata = Mapping[int, tuple[tuple[float, float], ...]]
 ALL_CLIPS: Strata = {0: ((0.5, 0.7), (0.7, 1.0)), 1: ((-1.0, 0.0), (-1.0, 0.0), (0.0, 0.3), (0.3, 0.5))}
 CLEAR_CLIPS: Strata = {0: ((0.8, 1.0),), 1: ((-1.0, 0.0),)}
+BOTH_CLASSES: Strata = {0: ((0.5, 1.0),), 1: ((-1.0, 0.5),)}
+
+
+class ClipSource(Protocol):
+    """A recording with labelled clips: simulated (views.py) or of a cohort (cohort_tracks.py)."""
+
+    @property
+    def clip_starts(self) -> NDArray[np.int64]:
+        """(C,) first frames of the clips that may be drawn."""
+
+    @property
+    def clip_shares(self) -> FloatArray:
+        """(C,) their FMs shares."""
+
+    def clip(self, rng: np.random.Generator, start: int) -> FloatArray:
+        """The window (240, 17, 3) at this frame."""
+
+
+class Bag(Protocol):
+    """A recording that instances are drawn from."""
+
+    @property
+    def is_risk(self) -> bool:
+        """The infant's label."""
+
+    @property
+    def characteristics(self) -> FloatArray | None:
+        """(4,) float32; None where they are not complete."""
+
+    def instances(self, rng: np.random.Generator, n_instances: int, shift: int = 0) -> FloatArray:
+        """N random instances (N, 240, 17, 3) of the grid that begins at frame `shift`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +79,7 @@ class Clips:
 @dataclass(frozen=True, slots=True, eq=False)
 class BagPair:
     """One normal and one risk bag, in this order. windows: (2, N, 240, 17, 3) float32. characteristics: (2, 4)
-    float32.
+    float32; a row of NaN where they are not complete.
     """
 
     windows: FloatArray
@@ -58,19 +100,19 @@ def soft_targets(shares: FloatArray, width: float) -> FloatArray:
 class ClipPool:
     """All clips that a set of recordings offers; draws ones balanced by class, and within a class by FMs share."""
 
-    def __init__(self, recordings: Sequence[Seen], strata: Strata = ALL_CLIPS) -> None:
+    def __init__(self, recordings: Sequence[ClipSource], strata: Strata = ALL_CLIPS) -> None:
         """Raises UsageError where a class has no clip."""
         self._recordings = recordings
         rows = [
             (index, start, share)
-            for index, subject in enumerate(recording.subject for recording in recordings)
-            for start, share in zip(subject.starts(_STRIDE), subject.shares(_STRIDE), strict=True)
+            for index, recording in enumerate(recordings)
+            for start, share in zip(recording.clip_starts, recording.clip_shares, strict=True)
         ]
         clips = np.array(rows, dtype=np.float64).reshape(-1, 3)
         inside = {label: [(clips[:, 2] > a) & (clips[:, 2] <= b) for a, b in strata[label]] for label in (0, 1)}
         self._strata = {label: [clips[mask] for mask in masks if mask.any()] for label, masks in inside.items()}
         if not all(self._strata.values()):
-            raise UsageError("training needs clips with and without FMs: simulate more infants, or longer recordings")
+            raise UsageError("training needs clips with and without FMs: take more infants, or longer recordings")
 
     def draw(self, rng: np.random.Generator, n_clips: int) -> Clips:
         """`n_clips` clips, half of them with FMs, each as any one of its observers saw it."""
@@ -85,17 +127,18 @@ class ClipPool:
         return Clips(np.stack(windows), np.array(shares, dtype=np.float32), labels)
 
 
-def draw_bag_pair(rng: np.random.Generator, recordings: Sequence[Seen], n_instances: int) -> BagPair:
+def draw_bag_pair(rng: np.random.Generator, recordings: Sequence[Bag], n_instances: int) -> BagPair:
     """`n_instances` random instances of one random normal and one random risk recording each.
 
     Raises UsageError where one of the two kinds is missing.
     """
     windows, characteristics = [], []
     for is_risk in (False, True):
-        offered = [recording for recording in recordings if recording.subject.is_risk == is_risk]
+        offered = [recording for recording in recordings if recording.is_risk == is_risk]
         if not offered:
             raise UsageError("a bag pair needs normal and risk infants")
         recording = offered[int(rng.integers(len(offered)))]
         windows.append(recording.instances(rng, n_instances, shift=int(rng.integers(0, 150))))
-        characteristics.append(recording.subject.characteristics)
+        known = recording.characteristics
+        characteristics.append(np.full(4, np.nan, np.float32) if known is None else known)
     return BagPair(np.stack(windows), np.stack(characteristics))

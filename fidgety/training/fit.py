@@ -32,20 +32,19 @@ from torch import Tensor
 from fidgety.errors import DeviceError
 from fidgety.export.mam import export_mam
 from fidgety.phantom.pose_noise import PoseNoise, default_pose_noise
-from fidgety.records import FloatArray
-from fidgety.training.bags import CLEAR_CLIPS, ClipPool, draw_bag_pair, soft_targets
+from fidgety.training.bags import CLEAR_CLIPS, ClipPool, draw_bag_pair
+from fidgety.training.branches import BranchRule, main_losses, ref_losses
 from fidgety.training.calibrate import Calibration, calibrate, correct_prior, risk_figures
 from fidgety.training.evaluate import Recording, clip_figures, observe_recordings, score_recordings
 from fidgety.training.lifter_files import take_lifter
 from fidgety.training.log import LogRow, write_log
-from fidgety.training.losses import bag_loss, class_centres, clip_loss, closeness_loss, triplet_loss
-from fidgety.training.networks.mam import Mam, fuse
+from fidgety.training.loop import descend
+from fidgety.training.networks.mam import Mam
 from fidgety.training.samples import simulate_subjects
+from fidgety.training.schedules import cosine_factor
 from fidgety.training.views import LifterGraph, Seen, see
 
 __all__ = ["DEMO", "QUICK", "Protocol", "pretrain", "train", "train_demo", "train_main"]
-
-_BAGS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ class Protocol:
     frame_stride: int = 6
     label_ramp: float = 0.3  # doubtful clips, FMs share .35 to .65, carry soft labels
     validate_every: int = 1000
-    threads: int = 2  # on a machine that does nothing else: beside any busy process two are ten times slower
+    threads: int = 1  # two are twice as quick where nothing else runs, ten times slower beside any busy process
 
 
 DEMO = Protocol("demo")
@@ -93,33 +92,24 @@ QUICK = Protocol(
 )
 
 
-def _rate_at(share: float) -> float:
-    """Factor on the learning rate at a share of the steps: 4 % warm-up, then half a cosine down to 0."""
-    return share / 0.04 if share < 0.04 else 0.5 * (1.0 + float(np.cos(np.pi * (share - 0.04) / 0.96)))
-
-
 def _steps(
     optimiser: torch.optim.Optimizer, n_steps: int, phase: str, log: list[LogRow], report: Callable[[LogRow], None]
 ) -> Iterator[tuple[int, Callable[[dict[str, Tensor]], None]]]:
-    """Yields (step, descend); `descend` takes the named losses, adds them up and moves the weights once."""
+    """Yields (step, learn); `learn` takes the named losses and moves the weights once."""
     start = time.monotonic()
     rates = [group["lr"] for group in optimiser.param_groups]
     for step in range(n_steps):
         for group, rate in zip(optimiser.param_groups, rates, strict=True):
-            group["lr"] = rate * _rate_at((step + 1) / n_steps)
+            group["lr"] = rate * cosine_factor((step + 1) / n_steps)
 
-        def descend(losses: dict[str, Tensor], step: int = step) -> None:
-            optimiser.zero_grad(set_to_none=True)
-            torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
-            for group in optimiser.param_groups:
-                torch.nn.utils.clip_grad_norm_(group["params"], 5.0)
-            optimiser.step()
+        def learn(losses: dict[str, Tensor], step: int = step) -> None:
+            descend(optimiser, losses)
             row: LogRow = {"phase": phase, "step": step + 1, "seconds": round(time.monotonic() - start, 1)}
             row |= {name: round(float(value.detach()), 5) for name, value in losses.items()}
             log.append(row)
             report(row)
 
-        yield step, descend
+        yield step, learn
 
 
 def _is_due(step: int, n_steps: int, every: int) -> bool:
@@ -145,13 +135,10 @@ def pretrain(
     clear, pool = ClipPool([r for r in recordings if r.subject.is_calm], CLEAR_CLIPS), ClipPool(recordings)
     optimiser = torch.optim.Adam(mam.clip.parameters(), lr=protocol.pretrain_rate, weight_decay=protocol.weight_decay)
     mam.train()
-    for step, descend in _steps(optimiser, protocol.pretrain_steps, "pretrain", log, report):
+    rule = BranchRule(protocol.frame_stride, protocol.label_ramp)
+    for step, learn in _steps(optimiser, protocol.pretrain_steps, "pretrain", log, report):
         clips = (clear if step < protocol.clear_steps else pool).draw(rng, protocol.pretrain_batch)
-        with torch.autocast("cpu", torch.bfloat16):
-            logits, embeddings = mam.clip(torch.from_numpy(clips.windows), protocol.frame_stride)
-        targets = torch.from_numpy(soft_targets(clips.shares, protocol.label_ramp))
-        labels = torch.from_numpy(clips.labels)
-        descend({"clip": clip_loss(logits.float(), targets), "triplet": triplet_loss(embeddings.float(), labels)})
+        learn(ref_losses(mam.clip, clips, rule))
         if _is_due(step, protocol.pretrain_steps, protocol.validate_every):
             _validate(mam, held_out, log[-1])
             report(log[-1])
@@ -179,39 +166,15 @@ def train_main(
         ],
         weight_decay=protocol.weight_decay,
     )
-    n_clips = protocol.main_batch // 2
+    rule = BranchRule(protocol.frame_stride, protocol.label_ramp)
     mam.train()
-    for step, descend in _steps(optimiser, protocol.main_steps, "main", log, report):
-        clips = pool.draw(rng, n_clips)
-        bags = draw_bag_pair(rng, recordings, n_clips // _BAGS)
-        windows = np.concatenate([clips.windows, bags.windows.reshape(-1, *clips.windows.shape[1:])])
-        with torch.autocast("cpu", torch.bfloat16):
-            logits, embeddings = mam.clip(torch.from_numpy(windows), protocol.frame_stride)
-        targets = torch.from_numpy(soft_targets(clips.shares, protocol.label_ramp))
-        labels = torch.from_numpy(clips.labels)
-        descend(_main_losses(mam, logits.float(), embeddings.float(), targets, labels, bags.characteristics))
+    for step, learn in _steps(optimiser, protocol.main_steps, "main", log, report):
+        clips = pool.draw(rng, protocol.main_batch // 2)
+        learn(main_losses(mam, clips, draw_bag_pair(rng, recordings, protocol.main_batch // 4), rule))
         if _is_due(step, protocol.main_steps, protocol.validate_every):
             _validate(mam, held_out, log[-1])
             report(log[-1])
     return log
-
-
-def _main_losses(
-    mam: Mam, logits: Tensor, embeddings: Tensor, targets: Tensor, labels: Tensor, characteristics: FloatArray
-) -> dict[str, Tensor]:
-    """The four losses of one batch: labelled clips first, then the instances of the normal and of the risk bag."""
-    n_clips = len(labels)
-    probabilities = logits[n_clips:].softmax(-1)
-    bags = probabilities.reshape(_BAGS, -1, 2)
-    bag = mam.bag(bags, torch.ones(bags.shape[:2]))
-    fused = fuse(bag, mam.info(torch.from_numpy(characteristics)))
-    centres = class_centres(embeddings[:n_clips], labels)
-    return {
-        "bag": bag_loss(fused, torch.arange(_BAGS)),
-        "clip": clip_loss(logits[:n_clips], targets),
-        "triplet": triplet_loss(embeddings[:n_clips], labels),
-        "closeness": closeness_loss(probabilities, embeddings[n_clips:], centres),
-    }
 
 
 def train(

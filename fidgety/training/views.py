@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fidgety.bundle import LifterSettings
 from fidgety.phantom.observe import draw_observer, mirror_points, observe_keypoints
@@ -24,6 +25,7 @@ from fidgety.training.samples import FPS, INSTANCE_STRIDE, WINDOW, Subject
 
 __all__ = ["LifterGraph", "Seen", "lift_keypoints", "see"]
 
+_CLIP_STRIDE = 10  # frames between the clips that may be drawn
 _CHUNK_ROWS = 500  # of the lifter: nothing waits for the rows here
 
 
@@ -41,6 +43,25 @@ class Seen:
 
     subject: Subject
     tracks: tuple[FloatArray, ...]
+
+    @property
+    def is_risk(self) -> bool:
+        return self.subject.is_risk
+
+    @property
+    def characteristics(self) -> FloatArray:
+        """(4,) float32, all known."""
+        return self.subject.characteristics
+
+    @property
+    def clip_starts(self) -> NDArray[np.int64]:
+        """(C,) first frames of the clips that may be drawn."""
+        return self.subject.starts(_CLIP_STRIDE)
+
+    @property
+    def clip_shares(self) -> FloatArray:
+        """(C,) their true FMs shares."""
+        return self.subject.shares(_CLIP_STRIDE)
 
     def clip(self, rng: np.random.Generator, start: int) -> FloatArray:
         """The window (240, 17, 3) that starts at frame `start`, as any one of the observers saw it."""

@@ -31,7 +31,7 @@ class PooledDropout(nn.Module):
         if not self.training or self.rate == 0.0:
             return values
         if self._pool is None:
-            self._pool = (torch.rand(_POOL) >= self.rate).to(torch.bfloat16) / (1.0 - self.rate)
+            self._pool = (torch.rand(_POOL, device=values.device) >= self.rate).to(torch.bfloat16) / (1.0 - self.rate)
         n_values, piece = values.numel(), _POOL // 2
         starts = torch.randint(piece, (-(-n_values // piece),)).tolist()
         pieces = [self._pool[start : start + min(piece, n_values - i * piece)] for i, start in enumerate(starts)]

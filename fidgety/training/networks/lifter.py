@@ -81,8 +81,8 @@ class Lifter(nn.Module):
         self.enter_norm = nn.BatchNorm1d(channels)
         self.blocks = nn.ModuleList(_Block(channels, dilation, dropout) for dilation in dilations[1:])
         self.leave = nn.Conv1d(channels, _N_OUTPUTS, 1)
-        with torch.no_grad():  # bones begin at a third of the trunk
-            self.leave.bias[3 * _J : 3 * _J + N_BONES] = -1.0
+        if self.leave.bias is not None:  # bones begin at a third of the trunk
+            nn.init.constant_(self.leave.bias[3 * _J : 3 * _J + N_BONES], -1.0)
         self.register_buffer("bone_vectors", torch.from_numpy(bone_vectors()), persistent=False)
         self.register_buffer("bone_sums", torch.from_numpy(bone_sums()), persistent=False)
 
@@ -90,14 +90,15 @@ class Lifter(nn.Module):
         values = F.relu(self.enter_norm(self.enter(features.transpose(1, 2))))
         for block in self.blocks:
             values = block(values)
-        factor, offset, length, turn = self.leave(values).transpose(1, 2).split([_J, 2 * _J, N_BONES, N_BONES], dim=-1)
+        raw = self.leave(values).transpose(1, 2)
+        factor, offset, length, turn = torch.split(raw, [_J, 2 * _J, N_BONES, N_BONES], dim=-1)
         near = in_plane[:, self.reach - SLOW_REACH : SLOW_REACH - self.reach]
-        correction = near * (MOST_FACTOR * torch.tanh(factor))[..., None] + offset.unflatten(-1, (_J, 2))
+        correction = near * (MOST_FACTOR * torch.tanh(factor))[..., None] + offset.reshape(*offset.shape[:2], _J, 2)
         slow = torch.cat([correction.flatten(2), length], dim=-1).transpose(1, 2)
         for rows in SLOW_ROWS:
             slow = F.avg_pool1d(slow, rows, stride=1)
-        correction, length = slow.transpose(1, 2).split([2 * _J, N_BONES], dim=-1)
-        plane = in_plane[:, self.reach : -self.reach] + correction.unflatten(-1, (_J, 2))
+        correction, length = torch.split(slow.transpose(1, 2), [2 * _J, N_BONES], dim=-1)
+        plane = in_plane[:, self.reach : -self.reach] + correction.reshape(*correction.shape[:2], _J, 2)
         in_depth = self._depths(plane, length.exp(), turn[:, SLOW_REACH:-SLOW_REACH].tanh())
         return torch.cat([plane, in_depth[..., None]], dim=-1)
 

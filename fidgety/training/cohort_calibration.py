@@ -1,0 +1,96 @@
+"""Held-out training infants -> temperature, Platt's line and thresholds of one model. Test infants never come here.
+
+Where a system learned from rated clips, its FMs threshold brings the held-out clips' FMs frequency nearest to the
+raters'. Where it did not, no clip has a say: the threshold is the one at which the FMs frequency parts the held-out
+classes best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fidgety.calibration.operating_point import choose_fms_threshold, choose_risk_threshold
+from fidgety.calibration.probability import fit_platt, fit_temperature, sigmoid
+from fidgety.records import BoolArray, FloatArray
+from fidgety.training.calibrate import Calibration
+from fidgety.training.cohort_tracks import TrackedRecording
+from fidgety.training.evaluate import probabilities_of
+from fidgety.training.models import Model, Reading
+from fidgety.training.statistics.roc import auc
+
+__all__ = ["RatedLogits", "calibrate_model", "prior_shift"]
+
+_LEAST_SLOPE = 0.25  # of Platt's line on clips: a network whose logits say less of them has no prior to correct
+
+# One recording's rated clips: raw logits (C, 2), the raters' FMs shares (C,)
+RatedLogits = tuple[FloatArray, FloatArray]
+
+
+def prior_shift(rated: Sequence[RatedLogits]) -> FloatArray:
+    """(2,) float32, to be added to the logits: even odds where as many clips hold FMs as not (`correct_prior`).
+
+    Zero where nothing can be told: clips of one class, or logits that hardly follow it.
+    """
+    logits, has_fms = _together(rated)
+    if has_fms.all() or not has_fms.any():
+        return np.zeros(2, np.float32)
+    slope, intercept = fit_platt(logits[:, 0] - logits[:, 1], has_fms)
+    half = 0.5 * intercept / slope if slope >= _LEAST_SLOPE else 0.0
+    return np.array([half, -half], np.float32)
+
+
+def calibrate_model(model: Model, held: Sequence[TrackedRecording], rated: Sequence[RatedLogits]) -> Calibration:
+    """Calibrate on held-out recordings and, where there are any, the logits of held-out clips.
+
+    Raises UsageError where the recordings are all of one class.
+    """
+    readings = [model.read(recording, with_localisation=False) for recording in held]
+    is_risk = np.array([recording.is_risk for recording in held])
+    slope, intercept = _risk_line(readings, is_risk)
+    risks = sigmoid(slope * np.array([reading.margin for reading in readings]) + intercept)
+    temperature, fms_threshold, mae = _on_clips(rated) if rated else _on_bags(readings, is_risk)
+    return Calibration(
+        clip_temperature=round(temperature, 4),
+        risk_slope=round(slope, 4),
+        risk_intercept=round(intercept, 4),
+        fms_threshold=fms_threshold,
+        risk_threshold=round(choose_risk_threshold(risks, is_risk), 4),
+        fms_frequency_mae=round(mae, 4),
+        n_recordings=len(held),
+    )
+
+
+def _risk_line(readings: Sequence[Reading], is_risk: BoolArray) -> tuple[float, float]:
+    """Platt's line, fitted on the readings with and without characteristics. One that falls would turn the ranking of
+    a few held-out infants into everybody's: then there is none (1, 0).
+    """
+    both = np.array([[reading.margin, reading.plain_margin] for reading in readings])
+    slope, intercept = fit_platt(both.T.ravel(), np.concatenate([is_risk, is_risk]))
+    return (slope, intercept) if slope > 0.0 else (1.0, 0.0)
+
+
+def _on_clips(rated: Sequence[RatedLogits]) -> tuple[float, float, float]:
+    """Temperature, FMs threshold, and the mean absolute error of the FMs frequency there."""
+    logits, has_fms = _together(rated)
+    temperature = 1.0 if has_fms.all() or not has_fms.any() else fit_temperature(logits, has_fms)
+    probabilities = [probabilities_of(one, temperature) for one, _ in rated]
+    return temperature, *choose_fms_threshold(probabilities, [float((shares > 0.5).mean()) for _, shares in rated])
+
+
+def _on_bags(readings: Sequence[Reading], is_risk: BoolArray) -> tuple[float, float, float]:
+    """No temperature, the threshold that parts the classes best, of equally good ones the middle; no error is known."""
+    scored = [reading.instances for reading in readings if reading.instances is not None]
+    if not scored:
+        return 1.0, float("nan"), float("nan")
+    candidates = np.unique(np.quantile(np.concatenate(scored), np.linspace(0.02, 0.98, 49)))
+    figures = np.array([auc([-float((p >= cut).mean()) for p in scored], is_risk) for cut in candidates])
+    best: NDArray[np.int64] = np.flatnonzero(figures >= figures.max() - 1e-9)
+    return 1.0, float(candidates[best[len(best) // 2]]), float("nan")
+
+
+def _together(rated: Sequence[RatedLogits]) -> tuple[FloatArray, BoolArray]:
+    logits, shares = (np.concatenate(part) for part in zip(*rated, strict=True))
+    return logits, shares > 0.5
