@@ -155,7 +155,7 @@ def coco_track(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_score_coco_track(run: Run, coco_track: Path) -> None:
     outcome = run("score", coco_track, *INFANT, "--json")
     assert outcome.code == 0
-    assert json.loads(outcome.out)["frequency"]["n_instances"] >= 8
+    assert json.loads(outcome.out)["fms_frequency"]["n_instances"] >= 8
 
 
 def test_score_coco_track_of_numpy(run: Run, coco_track: Path, tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_score_coco_track_of_numpy(run: Run, coco_track: Path, tmp_path: Path) -
     first, again = run("score", coco_track, *INFANT, "--json"), run("score", tmp_path / "track.npz", *INFANT, "--json")
     assert again.code == 0
     one, other = (json.loads(outcome.out) for outcome in (first, again))
-    assert one["frequency"] == other["frequency"]
+    assert one["fms_frequency"] == other["fms_frequency"]
 
 
 @pytest.mark.shared
