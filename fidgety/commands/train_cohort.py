@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["train", "train_apply"]
 
 Out = Annotated[Path, typer.Argument(help="Folder of the run; one that was stopped goes on where it was.")]
+Tracks = Annotated[Path | None, typer.Option(help="Folder of lifted tracks, shared by runs (default: OUT/tracks).")]
 
 
 class SystemName(str, Enum):
@@ -74,6 +75,7 @@ def train(
     ref_of: Annotated[
         Path | None, typer.Option("--ref-of", help="Run whose Ref Branch is taken over: an ablation's time is saved.")
     ] = None,
+    tracks: Tracks = None,
     bundle_path: BundlePath = None,
 ) -> None:
     """Train and cross-validate a system on a cohort. On several devices: torchrun ... -m fidgety.cli train ..."""
@@ -88,7 +90,7 @@ def train(
     plan, bundle = read_protocol(protocol), load_bundle(bundle_path)
     command = _command(options, plan.name, has_clips=clips is not None, seed=seed)
     request = Request(
-        cohort, out, bundle, options, plan, clips, folds, seed, is_shuffled, min_recording_s, command, ref_of
+        cohort, out, bundle, options, plan, clips, folds, seed, is_shuffled, min_recording_s, command, ref_of, tracks
     )
     with join_team() as team:
         records = train_cohort(request, team, log if team.leads else _say_nothing)
@@ -103,12 +105,13 @@ def train_apply(
     min_recording_s: Annotated[
         float | None, typer.Option("--min-recording-s", min=0.0, help="Shorter ones leave (default: the run's).")
     ] = None,
+    tracks: Tracks = None,
     bundle_path: BundlePath = None,
 ) -> None:
     """Score another cohort with the models of a run: the mean of its folds' models."""
     with _extra():
         from fidgety.training.apply import apply_run, external_folder
-    predictions = apply_run(out, cohort, load_bundle(bundle_path), log, min_recording_s)
+    predictions = apply_run(out, cohort, load_bundle(bundle_path), log, min_recording_s, tracks)
     n_scored = sum(one.risk is not None for one in predictions)
     print(f"{n_scored} of {len(predictions)} recordings scored: {external_folder(out, cohort)}")
 

@@ -29,7 +29,6 @@ from fidgety.bundle import (
     ProbabilityCalibration,
     Provenance,
     QualityLimits,
-    TrackSettings,
     open_bundle,
     sha256_of_file,
     write_bundle,
@@ -41,7 +40,7 @@ from fidgety.export.pose import PoseNetworks, export_pose_networks
 from fidgety.records import UInt8Array
 from fidgety.runtime.blazepose import Region, crop_picture
 from fidgety.runtime.source import open_source
-from fidgety.runtime.track import BAND_WEIGHTS
+from fidgety.runtime.track import DEVICE_TRACK
 
 __all__ = ["DEMO_BANNER", "build_bundle", "demo_file", "is_current", "trained_file"]
 
@@ -145,7 +144,7 @@ def _manifest(training: dict[str, Any], variant: Variant, provenance: Provenance
                 doubtful_score=0.3,
                 sure_score=0.6,
             ),
-            track=TrackSettings(fps=25.0, smoothing_weights=BAND_WEIGHTS, max_bridge_ms=200.0),
+            track=DEVICE_TRACK,
             lifter=_lifter_settings(training),
             mam=MamSettings(*MAM_GRAPHS, 240, 150, 20, max_missing_share=0.1, max_gap_ms=200.0),
             label_scheme=LabelScheme("mam-2023", ("continual", "intermittent"), ("sporadic", "absent")),

@@ -1,22 +1,26 @@
 """Many phantom infants: categories, characteristics, confounders and recordings that follow from one seed.
 
 Normal infants and infants at risk come matched: the n-th of either class share gestation, sex, birth weight, age,
-activity, crying, kicks, tremor, FMs amplitude, duration and frame rate, and differ in posture and movement. So even a
-small cohort offers no shortcut by chance: the characteristics are **not informative** of the class, nor are the
-confounders. Where one class is larger, its surplus has draws of its own from the same distributions. Camera, appearance
-and pose errors are drawn elsewhere (`video.py`, `observe.py`), without the category.
+activity, crying, kicks, tremor, FMs amplitude, amount of movement, duration and frame rate, and are about as lively
+where that is asked for (`liveliness.py`); they differ in posture and movement. So even a small cohort offers no
+shortcut by chance: the characteristics are **not informative** of the class, nor are the confounders. Where one class
+is larger, several of it share what one of the other has. Camera, appearance and pose errors are drawn elsewhere
+(`video.py`, `cohort_kinds.py`), without the category.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fidgety.phantom.kinematics import simulate_motion
+from fidgety.phantom.liveliness import liveliness, unlikeness
 from fidgety.phantom.motion import Category, Confounders, Motion
+from fidgety.phantom.ordinary_movements import draw_ordinary
 from fidgety.records import Characteristics
 
 __all__ = ["RISK_CATEGORIES", "TRAINING_MIX", "Infant", "draw_characteristics", "draw_confounders", "simulate_cohort"]
@@ -31,6 +35,7 @@ class Infant:
     """One phantom infant with one recording. `motion` holds the true joints and bouts."""
 
     infant_id: str
+    pair: int  # infants of one pair, at least one of either class, share all that is not movement
     category: Category
     characteristics: Characteristics
     confounders: Confounders
@@ -94,46 +99,74 @@ def simulate_cohort(
     duration_s: tuple[float, float] = (90.0, 180.0),
     fps: float | None = None,
     heavy_share: float = 0.0,
+    n_tries: int = 1,
 ) -> Iterator[Infant]:
     """Infants of a cohort one by one; each is simulated when it is asked for.
 
     `mix`: shares of the categories (any scale). `duration_s`: range of the recordings' length, drawn evenly, in whole
-    seconds. `fps`: rate of all recordings; None draws 25 or 30. `heavy_share`: of restless infants. Raises ValueError
-    for a mix without weight or an empty range.
+    seconds. `fps`: rate of all recordings; None draws 25 or 30. `heavy_share`: of restless infants. `n_tries`: of so
+    many movements that one is taken which is as lively as that of the pair's first infant; 1 takes what comes. Raises
+    ValueError for a mix without weight or an empty range.
     """
     if sum(mix.values()) <= 0.0 or min(mix.values()) < 0.0:
         raise ValueError(f"the mix of categories has no weight or a negative one: {dict(mix)}")
     if not 0.0 < duration_s[0] <= duration_s[1]:
         raise ValueError(f"no recording lasts {duration_s[0]} to {duration_s[1]} s")
     categories = _draw_categories(np.random.default_rng([seed, 0]), n_infants, mix)
-    ranks = _ranks_in_class(categories)
-    return (
-        _simulate_infant(seed, i, rank, category, duration_s, fps, heavy_share)
-        for i, (rank, category) in enumerate(zip(ranks, categories, strict=True))
-    )
+    return _simulate_pairs(categories, seed, duration_s, fps, heavy_share, n_tries)
 
 
-def _ranks_in_class(categories: list[Category]) -> list[int]:
-    """For each infant, how many of its class (normal or at risk) came before it."""
+def _simulate_pairs(
+    categories: list[Category],
+    seed: int,
+    duration_s: tuple[float, float],
+    fps: float | None,
+    heavy_share: float,
+    n_tries: int,
+) -> Iterator[Infant]:
+    first: dict[int, NDArray[np.float64]] = {}  # liveliness of each pair's first infant
+    for number, (pair, category) in enumerate(zip(_pairs(categories), categories, strict=True)):
+        tries = (
+            _simulate_infant(seed, number, attempt, pair, category, duration_s, fps, heavy_share)
+            for attempt in range(n_tries if pair in first else 1)
+        )
+        if n_tries == 1:
+            yield next(tries)
+        elif pair in first:
+            yield min(tries, key=lambda infant: unlikeness(liveliness(infant.motion), first[pair]))
+        else:
+            infant = next(tries)
+            first[pair] = liveliness(infant.motion)
+            yield infant
+
+
+def _pairs(categories: list[Category]) -> list[int]:
+    """The n-th infants of either class (normal, at risk) make pair n; the larger class begins again with pair 0."""
     is_risk = [category in RISK_CATEGORIES for category in categories]
-    return [is_risk[:i].count(risk) for i, risk in enumerate(is_risk)]
+    n_pairs = min(sum(is_risk), len(is_risk) - sum(is_risk)) or len(is_risk)
+    return [is_risk[:i].count(risk) % n_pairs for i, risk in enumerate(is_risk)]
 
 
 def _simulate_infant(
     seed: int,
     number: int,
-    rank: int,
+    attempt: int,
+    pair: int,
     category: Category,
     duration_s: tuple[float, float],
     fps: float | None,
     heavy_share: float,
 ) -> Infant:
-    """The infant of this number, with what is drawn for the `rank`-th pair; the movement is its own."""
-    rng = np.random.default_rng([seed, 1, rank])
-    characteristics, confounders = draw_characteristics(rng), draw_confounders(rng, heavy_share)
+    """The infant of this number, with what is drawn for its pair; the movement is its own."""
+    rng = np.random.default_rng([seed, 1, pair])
+    characteristics, drawn = draw_characteristics(rng), draw_confounders(rng, heavy_share)
     lasts_s = float(np.round(rng.uniform(*duration_s)))
     drawn_fps = float(rng.choice([25.0, 30.0]))
     rate_hz = drawn_fps if fps is None else fps
-    own_seed = int(np.random.default_rng([seed, 2, number]).integers(2**31))
+    share, amplitude = draw_ordinary(np.random.default_rng([seed, 3, pair]))
+    confounders = replace(drawn, share_in_motion=share, ordinary_amplitude=amplitude)
+    own_seed = int(np.random.default_rng([seed, 2, number, *([attempt] if attempt else [])]).integers(2**31))
     motion = simulate_motion(own_seed, category, lasts_s, rate_hz, confounders)
-    return Infant(f"phantom-{seed}-{number:04d}", category, characteristics, confounders, rate_hz, lasts_s, motion)
+    return Infant(
+        f"phantom-{seed}-{number:04d}", pair, category, characteristics, confounders, rate_hz, lasts_s, motion
+    )

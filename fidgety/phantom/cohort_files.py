@@ -34,10 +34,11 @@ from fidgety.phantom.cohort_kinds import INTERNAL, CohortKind
 from fidgety.phantom.cohort_recordings import write_rendered, write_track
 from fidgety.phantom.pose_noise import PoseNoise, default_pose_noise
 
-__all__ = ["CohortPlan", "write_cohort"]
+__all__ = ["N_TRIES", "CohortPlan", "write_cohort"]
 
 _FIRST_DAY, _N_DAYS = date(2023, 1, 1), 730  # of the recordings
 _RECORDINGS = "recordings"
+N_TRIES = 8  # movements out of which the one is taken that is as lively as its pair's first
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ def _infants(plan: CohortPlan) -> Iterable[Infant]:
         duration_s=plan.duration_s,
         fps=kind.fps,
         heavy_share=kind.heavy_share,
+        n_tries=N_TRIES,
     )
 
 
@@ -127,12 +129,13 @@ def _write_recordings(
     for camera in range(1, plan.n_cameras + 1):
         stem = infant_id if plan.n_cameras == 1 else f"{infant_id}-{camera}"
         file = f"{_RECORDINGS}/{stem}{'.mp4' if plan.has_videos else '.poses'}"
-        rng = np.random.default_rng([plan.own_seed, number, camera, 0x0B5])
+        site = np.random.default_rng([plan.own_seed, infant.pair, camera, 0x0B5])
         try:
             if plan.has_videos:
-                write_rendered(folder / file, infant.motion, plan.kind, rng)
+                write_rendered(folder / file, infant.motion, plan.kind, site)
             else:
-                write_track(folder / file, infant.motion, plan.kind, noise, rng)
+                own = np.random.default_rng([plan.own_seed, number, camera, 0x0B6])
+                write_track(folder / file, infant.motion, plan.kind, noise, site, own)
         except OSError as error:
             raise DeviceError(f"{folder / file} cannot be written: {error.strerror}") from error
         files.append(file)

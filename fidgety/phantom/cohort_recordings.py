@@ -29,13 +29,21 @@ __all__ = ["read_bouts", "write_rendered", "write_track"]
 _SCORE = 0.9  # of every keypoint: the simulated pose network knows no doubt
 
 
-def write_track(path: Path, motion: Motion, kind: CohortKind, noise: PoseNoise, rng: np.random.Generator) -> None:
+def write_track(
+    path: Path,
+    motion: Motion,
+    kind: CohortKind,
+    noise: PoseNoise,
+    site: np.random.Generator,
+    rng: np.random.Generator,
+) -> None:
     """Write what camera and pose network of this site make of a movement, as a `.poses` file, and its truth.
 
+    `site` draws camera and observer, `rng` the errors themselves.
     Poses come at the camera's rate and before the track's filter, like the device's own: read through the runtime's
     track they are what the device would hold. Raises DeviceError where a pose cannot be written, OSError for the truth.
     """
-    observer = draw_site_observer(rng, motion, kind, noise)
+    observer = draw_site_observer(site, motion, kind, noise)
     xy = observe_keypoints(coco17(motion), h36m17(motion), observer, rng, fps=motion.fps, weights=(1.0,))
     with PoseWriter(path, COCO_17, {"recording": path.stem, "source": "fidgety phantom cohort"}) as writer:
         for pose in _poses(xy, motion.fps):
@@ -43,13 +51,13 @@ def write_track(path: Path, motion: Motion, kind: CohortKind, noise: PoseNoise, 
     _write_truth(path, motion, observer)
 
 
-def write_rendered(path: Path, motion: Motion, kind: CohortKind, rng: np.random.Generator) -> None:
-    """Render a movement as this site's camera sees it (MP4) and write its truth.
+def write_rendered(path: Path, motion: Motion, kind: CohortKind, site: np.random.Generator) -> None:
+    """Render a movement as this site's camera sees it (MP4) and write its truth. `site` draws camera and appearance.
 
     Slow: 11 frames a second at 720p, 6 at 1080p, on one core.
     """
-    camera = draw_site_camera(rng, motion, kind)
-    look = draw_appearance(int(rng.integers(2**31)), **kind.appearance)
+    camera = draw_site_camera(site, motion, kind)
+    look = draw_appearance(int(site.integers(2**31)), **kind.appearance)
     render_recording(path, motion, camera, look, threads=1)
 
 

@@ -29,6 +29,7 @@ from fidgety.phantom.motion import BODY_POINTS, Anatomy, Category, Confounders, 
 from fidgety.phantom.ordinary_movements import (
     breathe,
     cry,
+    draw_ordinary,
     plan_crying,
     plan_wandering,
     shake,
@@ -133,7 +134,9 @@ def _simulate_angles(
         angles += rhythmic_movements(_stream(seed, "rhythms"), time_s, duration_s)
     if repertoire.ordinary:
         plan = _stream(seed, "plan")
-        share, amplitude = float(plan.uniform(0.6, 0.95)), float(np.exp(plan.uniform(np.log(0.6), np.log(1.6))))
+        share, amplitude = draw_ordinary(plan)
+        share = share if confounders.share_in_motion is None else confounders.share_in_motion
+        amplitude = amplitude if confounders.ordinary_amplitude is None else confounders.ordinary_amplitude
         busy = (*bouts, *crying)
         stretches = plan_wandering(plan, duration_s, sum(b.end_s - b.start_s for b in busy), share)
         angles += wander(_stream(seed, "ordinary"), stretches, busy, time_s, amplitude, character.coupling)

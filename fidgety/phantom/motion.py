@@ -70,6 +70,8 @@ class Confounders:
     crying: bool = False  # stretches of jerky whole-body movement, rapid breathing
     tremor: bool = False  # 6-8 Hz in the limbs
     fms_amplitude: float = 1.0  # x 0.6-1.6
+    share_in_motion: float | None = None  # of the time, by FMs or ordinary movement; None: .6-.95, by the infant's seed
+    ordinary_amplitude: float | None = None  # x 0.6-1.6, of ordinary movement; None: by the infant's seed
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -26,7 +26,7 @@ from fidgety.phantom.signals import (
 )
 from fidgety.records import Stretch
 
-__all__ = ["breathe", "cry", "plan_crying", "plan_wandering", "shake", "wander", "wandering_posture"]
+__all__ = ["breathe", "cry", "draw_ordinary", "plan_crying", "plan_wandering", "shake", "wander", "wandering_posture"]
 
 _POSTURE = ornstein_uhlenbeck_gain(tau_s=4.0, stop_hz=0.35)
 _SLOW_BAND = band_gain(0.1, 0.2, 0.6, 1.1)
@@ -42,6 +42,11 @@ _TREMOR_DEG = 0.8  # RMS at the angles of the limbs
 def wandering_posture(rng: np.random.Generator, n_samples: int) -> Signal:
     """Ornstein-Uhlenbeck wandering of all angles around rest, (30, N) degrees, tau 4 s, SD POSTURE_SD_DEG, smooth."""
     return np.asarray(POSTURE_SD_DEG[:, None] * band_noise(rng, len(ANGLES), n_samples, _POSTURE))
+
+
+def draw_ordinary(rng: np.random.Generator) -> tuple[float, float]:
+    """Share of the time in motion, .6-.95, and the factor on ordinary movement, .6-1.6, whatever the category."""
+    return float(rng.uniform(0.6, 0.95)), float(np.exp(rng.uniform(np.log(0.6), np.log(1.6))))
 
 
 def plan_wandering(

@@ -18,7 +18,7 @@ import numpy as np
 from fidgety.bundle import TrackSettings
 from fidgety.records import FloatArray, Pose, PoseTrack
 
-__all__ = ["BAND_WEIGHTS", "TrackBuilder", "smooth_rows", "track_poses"]
+__all__ = ["BAND_WEIGHTS", "DEVICE_TRACK", "TrackBuilder", "smooth_rows", "track_poses"]
 
 # Keeps FMs, drops what is quicker: behind the filter of both_sides.py the gain is .99 to 1.01 up to 3 Hz, .92 at 3.5,
 # .78 at 4, .40 at 5, .10 at 6 and under .02 from 7 Hz on (by itself .02 to .025 there). It nowhere falls to zero:
@@ -27,6 +27,8 @@ __all__ = ["BAND_WEIGHTS", "TrackBuilder", "smooth_rows", "track_poses"]
 # half of the quicker FMs away. A linear program found the weights: least gain from 7 Hz on, given the rest.
 _HALF = (0.0092, 0.0155, -0.0076, -0.0526, -0.0428, 0.0898, 0.2863)
 BAND_WEIGHTS = (*_HALF, 0.4044, *reversed(_HALF))
+# What bundles are published with.
+DEVICE_TRACK = TrackSettings(fps=25.0, smoothing_weights=BAND_WEIGHTS, max_bridge_ms=200.0)
 
 _N_PERIODS = 31  # source periods in the running median
 _LOST_FRAME_FACTOR = 1.6  # a pause longer than this many source periods means that frames are missing

@@ -16,6 +16,7 @@ from fidgety.cohort.inclusion import Included, InclusionRules, include
 from fidgety.cohort.read import read_cohort
 from fidgety.errors import UsageError
 from fidgety.training.calibrate import Calibration
+from fidgety.training.cohort_data import track_folder
 from fidgety.training.cohort_tracks import chain_digest, track_cohort
 from fidgety.training.models import Model
 from fidgety.training.protocol import protocol_of
@@ -33,11 +34,13 @@ def apply_run(
     bundle: Bundle,
     report: Callable[[str], None] = lambda _: None,
     min_recording_s: float | None = None,
+    tracks: Path | None = None,
 ) -> tuple[Prediction, ...]:
     """Score every included recording of the cohort in `cohort_folder` with the models of the run in `out`.
 
-    `min_recording_s`: None = as in the run. Raises UsageError where there is no finished run, where the bundle lifts
-    otherwise than in the run, and where the cohort holds an infant or a recording that the run was trained on.
+    `min_recording_s`: None = as in the run; `tracks`: folder of lifted tracks, None = in `out`. Raises UsageError where
+    there is no finished run, where the bundle lifts otherwise than in the run, and where the cohort holds an infant or
+    a recording that the run was trained on.
     """
     account = read_json(out / "run.json")
     if account.get("chain_digest") != chain_digest(bundle):
@@ -45,7 +48,7 @@ def apply_run(
     least_s = float(account["min_recording_s"]) if min_recording_s is None else min_recording_s
     included = include(read_cohort(cohort_folder), InclusionRules(use="evaluation", min_recording_s=least_s))
     _require_unseen(account, included, out)
-    infants = track_cohort(included.cohort, bundle, out / "tracks", least_s, report)
+    infants = track_cohort(included.cohort, bundle, track_folder(out, tracks), least_s, report)
     scorers = _scorers(account, out)
     report(f"scoring {len(infants)} infants with {len(scorers)} models")
     table = predict(scorers, infants, None)

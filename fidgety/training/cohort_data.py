@@ -26,7 +26,7 @@ from fidgety.training.statistics.splits import require_disjoint, split_by_infant
 from fidgety.training.task import Options
 from fidgety.training.team import Team
 
-__all__ = ["REF", "Data", "Request", "account_of", "open_run", "read_data", "take_ref"]
+__all__ = ["REF", "Data", "Request", "account_of", "open_run", "read_data", "take_ref", "track_folder"]
 
 REF = "ref"  # folder of the Ref Branch that all folds share
 _SETTINGS = "settings.json"
@@ -48,6 +48,7 @@ class Request:
     min_recording_s: float = 60.0
     command: str = "fidgety train COHORT OUT"
     ref_of: Path | None = None  # another run, whose shared Ref Branch is taken over: it would come out the same
+    tracks: Path | None = None  # where lifted tracks are kept; None: in `out`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +105,9 @@ def _included(folder: Path, request: Request) -> Included:
 
 
 def _tracked(included: Included, request: Request, report: Callable[[str], None]) -> tuple[TrackedInfant, ...]:
-    return track_cohort(included.cohort, request.bundle, request.out / "tracks", request.min_recording_s, report)
+    return track_cohort(
+        included.cohort, request.bundle, track_folder(request.out, request.tracks), request.min_recording_s, report
+    )
 
 
 def _require_other_infants(one: Included, other: Included) -> None:
@@ -160,6 +163,11 @@ def open_run(request: Request, data: Data) -> None:
         if there.get(name) != value:
             what = "" if isinstance(value, dict) else f": {there.get(name)} there, {value} here"
             raise UsageError(f"{request.out} holds another run ({name} differs{what}): name another folder")
+
+
+def track_folder(out: Path, tracks: Path | None) -> Path:
+    """Where lifted tracks are kept: named by what they hold, so runs and cohorts may share one."""
+    return out / "tracks" if tracks is None else tracks
 
 
 def take_ref(request: Request, data: Data) -> None:

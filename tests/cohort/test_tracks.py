@@ -6,14 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fidgety.bundle import TrackSettings
 from fidgety.cohort.read import read_cohort
 from fidgety.cohort.records import CohortRecording
 from fidgety.cohort.tracks import open_track, read_track, track_duration_s
 from fidgety.errors import SourceError
-from fidgety.runtime.track import BAND_WEIGHTS, smooth_rows
-
-SETTINGS = TrackSettings(fps=25.0, smoothing_weights=BAND_WEIGHTS, max_bridge_ms=200.0)
+from fidgety.runtime.track import BAND_WEIGHTS, DEVICE_TRACK, smooth_rows
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +26,7 @@ def test_open_track_reads_poses_when_they_are_asked_for(recording: CohortRecordi
 
 
 def test_read_track_is_what_the_device_would_hold(recording: CohortRecording) -> None:
-    track = read_track(recording, SETTINGS)
+    track = read_track(recording, DEVICE_TRACK)
     assert track.keypoints_xy.shape == (300, 17, 2) and track.is_observed.all()
     raw = np.stack([pose.keypoints_xy for pose in open_track(recording).poses])
     assert not np.allclose(raw, track.keypoints_xy, atol=0.05)

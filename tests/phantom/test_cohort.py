@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fidgety.phantom.cohort import TRAINING_MIX, Infant, draw_confounders, simulate_cohort
+from fidgety.phantom.cohort import RISK_CATEGORIES, TRAINING_MIX, Infant, draw_confounders, simulate_cohort
 from fidgety.phantom.fidgety_movements import true_fms_frequency
-from fidgety.phantom.kinematics import h36m17
+from fidgety.phantom.kinematics import h36m17, simulate_control
+from fidgety.phantom.liveliness import liveliness, unlikeness
 from fidgety.skeleton import H36M_17
 
 N_INFANTS = 150
@@ -99,6 +100,36 @@ def test_simulate_cohort_same_seed_gives_the_same_infants():
         assert one.motion.points_m.tobytes() == other.motion.points_m.tobytes()
     assert len({infant.infant_id for infant in first}) == 4
     assert len({infant.motion.seed for infant in first}) == 4
+
+
+def test_simulate_cohort_whatever_the_mix_a_pair_has_both_classes_and_shares_what_is_not_movement():
+    mix = {"continual": 0.4, "intermittent": 0.4, "sporadic": 0.1, "absent": 0.1}
+    pairs: dict[int, list[Infant]] = {}
+    for infant in simulate_cohort(30, seed=8, mix=mix, duration_s=(2.0, 9.0)):
+        pairs.setdefault(infant.pair, []).append(infant)
+    assert sorted(pairs) == list(range(6))
+    for infants in pairs.values():
+        assert {infant.category in RISK_CATEGORIES for infant in infants} == {False, True}
+        shared = {(i.confounders, i.characteristics, i.duration_s, i.fps) for i in infants}
+        assert len(shared) == 1 and len({i.motion.seed for i in infants}) == len(infants)
+    assert len({infants[0].confounders for infants in pairs.values()}) == 6
+
+
+def test_simulate_cohort_chosen_among_several_a_pair_is_alike_in_liveliness():
+    def differences(n_tries: int) -> float:
+        by_pair: dict[int, list[np.ndarray]] = {}
+        for infant in simulate_cohort(24, seed=9, duration_s=(30.0, 60.0), fps=25.0, n_tries=n_tries):
+            by_pair.setdefault(infant.pair, []).append(liveliness(infant.motion))
+        return float(np.median([unlikeness(one, other) for one, other in by_pair.values()]))
+
+    assert differences(6) < 0.5 * differences(1)
+
+
+def test_liveliness_of_a_motionless_and_a_kicking_infant():
+    still, kicking = (simulate_control(control, 3, 20.0) for control in ("motionless", "kicks"))
+    assert liveliness(still)[1] == pytest.approx(np.log(0.005))
+    assert (liveliness(kicking) > liveliness(still) + 1.0).all()
+    assert unlikeness(liveliness(still), liveliness(kicking)) > unlikeness(liveliness(still), liveliness(still)) == 0.0
 
 
 def test_simulate_cohort_mix_and_rate_are_kept():

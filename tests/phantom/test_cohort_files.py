@@ -17,7 +17,7 @@ from fidgety.cohort.records import Cohort, age_days_at, characteristics_at
 from fidgety.cohort.tracks import open_track
 from fidgety.errors import DeviceError, UsageError
 from fidgety.phantom.cohort import RISK_CATEGORIES, simulate_cohort
-from fidgety.phantom.cohort_files import CohortPlan, write_cohort
+from fidgety.phantom.cohort_files import N_TRIES, CohortPlan, write_cohort
 from fidgety.phantom.cohort_kinds import CLIPS, EXTERNAL, INTERNAL
 from fidgety.phantom.cohort_recordings import read_bouts
 from fidgety.phantom.truth import read_camera, read_truth
@@ -34,7 +34,8 @@ def internal(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 
 
 def test_write_cohort_is_what_was_simulated(internal: Cohort) -> None:
-    simulated = list(simulate_cohort(6, PLAN.own_seed, duration_s=(10.0, 12.0), fps=25.0, heavy_share=0.1))
+    told_to = {"duration_s": (10.0, 12.0), "fps": 25.0, "heavy_share": 0.1, "n_tries": N_TRIES}
+    simulated = list(simulate_cohort(6, PLAN.own_seed, **told_to))
     assert len(internal.infants) == 6 and not internal.ratings
     for number, (infant, true) in enumerate(zip(internal.infants, simulated, strict=True)):
         (recording,) = internal.recordings_of(infant)

@@ -1,7 +1,9 @@
 """The shortcut test: do length, frame rate, speed, activity or noise alone tell the classes apart? Then a network may
 have learnt them in place of FMs.
 
-Measured on the poses as they were stored, before any filter; only pose tracks have them. A video shows its length.
+Speeds are those of the track as the device holds it, whose filter keeps the FMs band: slower ones would tell slow
+movement from quick, which is no shortcut. Noise is measured on the poses as they were stored. Only pose tracks have
+them; a video shows its length.
 """
 
 from __future__ import annotations
@@ -13,9 +15,10 @@ from dataclasses import astuple, dataclass, fields
 import numpy as np
 
 from fidgety.cohort.records import Cohort, CohortRecording
-from fidgety.cohort.tracks import open_track
+from fidgety.cohort.tracks import open_track, read_track
 from fidgety.errors import UsageError
-from fidgety.records import BoolArray, Pose
+from fidgety.records import BoolArray, FloatArray
+from fidgety.runtime.track import DEVICE_TRACK
 from fidgety.skeleton import Skeleton
 from fidgety.training.evaluation.cases import TOO_FEW, mean_by_owner
 from fidgety.training.evaluation.study import Study, in_words
@@ -27,7 +30,6 @@ from fidgety.training.statistics.roc import estimate_auc
 __all__ = ["Shortcuts", "measure_recording", "shortcut_table"]
 
 _ENDS = ("left_wrist", "right_wrist", "left_ankle", "right_ankle")
-_STEP_S = 0.2  # speeds are taken between means over it, so that noise hardly counts
 _KICK_TRUNKS_S = 1.85  # 35 cm/s on a trunk of 19 cm: quicker than FMs ever are
 _ROUGH = np.array([1.0, -4.0, 6.0, -4.0, 1.0])  # fourth differences: what is left of movement is small (posture.py)
 _MEDIAN_TO_SD = 1.4826
@@ -47,7 +49,7 @@ class Shortcuts:
 
     duration_s: float
     fps: float  # one over the median pause between poses
-    mean_speed: float  # trunk lengths a second, between means over .2 s
+    mean_speed: float  # trunk lengths a second
     activity: float  # share of the time in which an end of a limb is quicker than 35 cm/s
     noise: float  # SD from pose to pose, trunk lengths, by fourth differences
 
@@ -60,10 +62,11 @@ def measure_recording(recording: CohortRecording) -> Shortcuts:
         return Shortcuts(duration_s, nan, nan, nan, nan)
     stored = open_track(recording)
     poses = list(stored.poses)
-    ends = _ends(poses, stored.skeleton)
     times_s = np.array([pose.time_s for pose in poses])
+    noise = _noise(_ends(np.stack([pose.keypoints_xy for pose in poses]), stored.skeleton))
     fps = round(1.0 / float(np.median(np.diff(times_s))), _DIGITS) if len(times_s) > 1 else nan
-    return Shortcuts(duration_s, fps, *_speeds(ends, times_s), _noise(ends))
+    track = read_track(recording, DEVICE_TRACK)
+    return Shortcuts(duration_s, fps, *_speeds(_ends(track.keypoints_xy, stored.skeleton), track.fps), noise)
 
 
 def shortcut_table(study: Study, setting: str) -> Table:
@@ -112,23 +115,20 @@ def _measure_all(cohort: Cohort, files: Sequence[str]) -> DoubleArray:
     return np.array([astuple(measure_recording(by_file[file])) for file in files], dtype=np.float64)
 
 
-def _ends(poses: Sequence[Pose], skeleton: Skeleton) -> DoubleArray:
+def _ends(keypoints_xy: FloatArray, skeleton: Skeleton) -> DoubleArray:
     """(T, 4, 2) wrists and ankles about the middle of the hips, in trunk lengths; NaN where no infant was found."""
     wanted = [*_ENDS, "left_shoulder", "right_shoulder", "left_hip", "right_hip"]
-    xy = np.stack([pose.keypoints_xy for pose in poses])[:, skeleton.indices(*wanted)].astype(np.float64)
+    xy = keypoints_xy[:, skeleton.indices(*wanted)].astype(np.float64)
     shoulders, hips = xy[:, 4:6].mean(axis=1), xy[:, 6:8].mean(axis=1)
     trunk_px = np.linalg.norm(shoulders - hips, axis=-1)
     if np.isnan(trunk_px).all():
-        return np.full((len(poses), len(_ENDS), 2), np.nan)
+        return np.full((len(xy), len(_ENDS), 2), np.nan)
     return np.asarray((xy[:, :4] - hips[:, None]) / np.nanmedian(trunk_px))
 
 
-def _speeds(ends: DoubleArray, times_s: DoubleArray) -> tuple[float, float]:
+def _speeds(ends: DoubleArray, fps: float) -> tuple[float, float]:
     """Mean speed and activity."""
-    step = np.floor((times_s - times_s[0]) / _STEP_S + 1e-6).astype(np.int64)
-    flat = ends.reshape(len(ends), -1)
-    means = np.stack([mean_by_owner(column, step) for column in flat.T], axis=1).reshape(-1, *ends.shape[1:])
-    speeds = np.linalg.norm(np.diff(means, axis=0), axis=-1) / _STEP_S
+    speeds = np.linalg.norm(np.diff(ends, axis=0), axis=-1) * fps
     is_known = np.isfinite(speeds).all(axis=1)
     if not is_known.any():
         return float("nan"), float("nan")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -43,7 +42,7 @@ def folder(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path
     made = replace(manifest, lifter=lifter.settings)
     write_bundle(root / "bundle", made, {lifter.settings.graph: lifter.path})
     for kind, n_infants in ((INTERNAL, 16), (CLIPS, 8), (EXTERNAL, 8)):
-        write_cohort(root / kind.name, CohortPlan(kind, 3, n_infants, duration_s=(13.0, 13.0)))
+        write_cohort(root / kind.name, CohortPlan(kind, 6, n_infants, duration_s=(13.0, 13.0)))
     return root
 
 
@@ -57,10 +56,16 @@ def train(folder: Path, bundle: Bundle) -> Train:
     """train(out, options, ...): a run of two folds on tracks that were lifted once."""
 
     def run(out: Path, options: Options, report: Callable[[str], None] = lambda _: None, **changes: Any) -> Path:
-        if (folder / "mam" / "tracks").is_dir() and not out.exists():
-            shutil.copytree(folder / "mam" / "tracks", out / "tracks")
         request = Request(
-            folder / "internal", out, bundle, options, _tiny(), folder / "clips", n_folds=2, min_recording_s=10.0
+            folder / "internal",
+            out,
+            bundle,
+            options,
+            _tiny(),
+            folder / "clips",
+            n_folds=2,
+            min_recording_s=10.0,
+            tracks=folder / "tracks",
         )
         train_cohort(replace(request, **changes), Team(), report)
         return out
@@ -74,5 +79,5 @@ def mam(folder: Path, train: Train) -> Path:
 
 
 @pytest.fixture(scope="session")
-def wo_gma(folder: Path, mam: Path, train: Train) -> Path:  # noqa: ARG001 - its tracks are there then
+def wo_gma(folder: Path, train: Train) -> Path:
     return train(folder / "wo-gma", Options("wo-gma"))

@@ -59,9 +59,9 @@ def test_draw_pairs_left_is_left(infants: list[Posed], silent: PoseNoise) -> Non
 
 
 def test_draw_pairs_what_is_misread_is_scored_low(infants: list[Posed], silent: PoseNoise) -> None:
-    pairs = draw_pairs(np.random.default_rng(6), infants, 40, 20, silent, REACH)
+    pairs = draw_pairs(np.random.default_rng(6), infants, 120, 20, silent, REACH)
     seen, true = pairs.in_plane[:, REACH:-REACH], pairs.joints[..., :2]
-    score = pairs.features[:, REACH:-REACH].reshape(40, 20, 17, 3)[..., 2]
+    score = pairs.features[:, REACH:-REACH].reshape(120, 20, 17, 3)[..., 2]
     shared = [(COCO_17.index[f"left_{joint}"], H36M_17.index[f"left_{joint}"]) for joint in ("wrist", "ankle")]
     for keypoint, joint in shared:
         off = np.linalg.norm(seen[:, :, joint] - true[:, :, joint], axis=-1)
