@@ -105,15 +105,18 @@ def train_apply(
     min_recording_s: Annotated[
         float | None, typer.Option("--min-recording-s", min=0.0, help="Shorter ones leave (default: the run's).")
     ] = None,
+    by_final: Annotated[
+        bool, typer.Option("--final", help="By the model of all infants alone, the one that goes into a bundle.")
+    ] = False,
     tracks: Tracks = None,
     bundle_path: BundlePath = None,
 ) -> None:
     """Score another cohort with the models of a run: the mean of its folds' models."""
     with _extra():
         from fidgety.training.apply import apply_run, external_folder
-    predictions = apply_run(out, cohort, load_bundle(bundle_path), log, min_recording_s, tracks)
+    predictions = apply_run(out, cohort, load_bundle(bundle_path), log, min_recording_s, tracks, by_final=by_final)
     n_scored = sum(one.risk is not None for one in predictions)
-    print(f"{n_scored} of {len(predictions)} recordings scored: {external_folder(out, cohort)}")
+    print(f"{n_scored} of {len(predictions)} recordings scored: {external_folder(out, cohort, by_final=by_final)}")
 
 
 def _say_nothing(_: str) -> None: ...

@@ -96,7 +96,7 @@ def _run_final(request: Request, data: Data, team: Team, report: Report) -> Fold
         return done
     fitted, record = _fit(request, data, data.infants, _FINAL, team, report)
     if team.leads:
-        export_final(request.out, fitted, request.bundle, data.is_simulated, request.command, request.protocol.name)
+        export_final(request, data, fitted, record)
         _write(request, _FINAL, fitted, record)
     team.wait()
     return record

@@ -38,6 +38,19 @@ def test_apply_run_is_the_mean_of_the_folds(wo_gma: Path, folder: Path, bundle: 
     assert [one.risk for one in again] == [one.risk for one in predictions]
 
 
+def test_apply_run_by_the_model_of_all_infants(mam: Path, folder: Path, bundle: Bundle) -> None:
+    predictions = apply_run(mam, folder / "external", bundle, tracks=folder / "tracks", by_final=True)
+    rows = _rows(mam / "external-external-final" / "predictions.csv")
+    assert len(rows) == len(predictions) == 8 and not (mam / "external-external").exists()
+    calibration = next(one for one in _account(mam)["models"] if one["fold"] is None)["calibration"]
+    assert all(float(row["risk_threshold"]) == pytest.approx(calibration["risk_threshold"]) for row in rows)
+
+
+def test_apply_run_refuses_where_there_is_no_model_of_all_infants(wo_gma: Path, folder: Path, bundle: Bundle) -> None:
+    with pytest.raises(UsageError, match="Leave --final out"):
+        apply_run(wo_gma, folder / "external", bundle, by_final=True)
+
+
 def test_apply_run_refuses(wo_gma: Path, folder: Path, bundle: Bundle, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="was in the training of"):
         apply_run(wo_gma, folder / "internal", bundle)

@@ -103,6 +103,10 @@ def test_train_cohort_exports_what_a_bundle_takes(mam: Path, bundle: Bundle) -> 
     assert settings["probability"]["clip_temperature"] == calibration["clip_temperature"]
     for name in (WINDOW_GRAPH, BAG_GRAPH, INFO_GRAPH):
         ort.InferenceSession(str(mam / name), providers=["CPUExecutionProvider"])
+    account = json.loads((mam / "training_log.json").read_text())
+    assert account["infants"] == {"learnt from": 12, "held out": 4, "clips learnt from": 6, "clips held out": 2}
+    assert account["command"] == settings["command"] and account["calibration"] == calibration
+    assert len((mam / "training_log.csv").read_text().splitlines()) == 1 + 8
     assert (mam / "lifter.onnx").read_bytes() == bundle.file("lifter.onnx").read_bytes()
 
 
