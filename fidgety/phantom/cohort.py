@@ -1,11 +1,13 @@
 """Many phantom infants: categories, characteristics, confounders and recordings that follow from one seed.
 
-Normal infants and infants at risk come matched: the n-th of either class share gestation, sex, birth weight, age,
-activity, crying, kicks, tremor, FMs amplitude, amount of movement, duration and frame rate, and are about as lively
-where that is asked for (`liveliness.py`); they differ in posture and movement. So even a small cohort offers no
-shortcut by chance: the characteristics are **not informative** of the class, nor are the confounders. Where one class
-is larger, several of it share what one of the other has. Camera, appearance and pose errors are drawn elsewhere
+Normal infants and infants at risk come matched: the n-th of either class share activity, crying, kicks, tremor, FMs
+amplitude, amount of movement, duration and frame rate, and are about as lively where that is asked for
+(`liveliness.py`); they differ in posture and movement. So even a small cohort offers no shortcut by chance. Where one
+class is larger, several of it share what one of the other has. Camera, appearance and pose errors are drawn elsewhere
 (`video.py`, `cohort_kinds.py`), without the category.
+
+Gestation, sex, birth weight and age are each infant's own, drawn without the category: they are **not informative**. A
+pair does not share them: a network that remembers those of one would be wrong about the other in every test.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ class Infant:
     """One phantom infant with one recording. `motion` holds the true joints and bouts."""
 
     infant_id: str
-    pair: int  # infants of one pair, at least one of either class, share all that is not movement
+    pair: int  # infants of one pair, at least one of either class, share confounders, duration and frame rate
     category: Category
     characteristics: Characteristics
     confounders: Confounders
@@ -157,9 +159,11 @@ def _simulate_infant(
     fps: float | None,
     heavy_share: float,
 ) -> Infant:
-    """The infant of this number, with what is drawn for its pair; the movement is its own."""
+    """The infant of this number, with what is drawn for its pair; movement and characteristics are its own."""
+    characteristics = draw_characteristics(np.random.default_rng([seed, 4, number]))
     rng = np.random.default_rng([seed, 1, pair])
-    characteristics, drawn = draw_characteristics(rng), draw_confounders(rng, heavy_share)
+    draw_characteristics(rng)  # not used; a seed keeps the movements that it had while pairs shared them
+    drawn = draw_confounders(rng, heavy_share)
     lasts_s = float(np.round(rng.uniform(*duration_s)))
     drawn_fps = float(rng.choice([25.0, 30.0]))
     rate_hz = drawn_fps if fps is None else fps

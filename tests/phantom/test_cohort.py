@@ -110,8 +110,8 @@ def test_simulate_cohort_whatever_the_mix_a_pair_has_both_classes_and_shares_wha
     assert sorted(pairs) == list(range(6))
     for infants in pairs.values():
         assert {infant.category in RISK_CATEGORIES for infant in infants} == {False, True}
-        shared = {(i.confounders, i.characteristics, i.duration_s, i.fps) for i in infants}
-        assert len(shared) == 1 and len({i.motion.seed for i in infants}) == len(infants)
+        assert len({(i.confounders, i.duration_s, i.fps) for i in infants}) == 1
+        assert len({i.motion.seed for i in infants}) == len({i.characteristics for i in infants}) == len(infants)
     assert len({infants[0].confounders for infants in pairs.values()}) == 6
 
 
