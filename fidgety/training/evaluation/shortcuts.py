@@ -39,7 +39,7 @@ _WORDS = {
     "fps": "frame rate, Hz",
     "mean_speed": "mean speed, trunks/s",
     "activity": "activity",
-    "noise": "noise, trunks",
+    "noise": "noise, trunks/1000",
 }
 
 
@@ -51,7 +51,7 @@ class Shortcuts:
     fps: float  # one over the median pause between poses
     mean_speed: float  # trunk lengths a second
     activity: float  # share of the time in which an end of a limb is quicker than 35 cm/s
-    noise: float  # SD from pose to pose, trunk lengths, by fourth differences
+    noise: float  # SD from pose to pose, thousandths of the trunk, by fourth differences
 
 
 def measure_recording(recording: CohortRecording) -> Shortcuts:
@@ -144,4 +144,4 @@ def _noise(ends: DoubleArray) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # nothing but NaN: the median says so
         middle = float(np.nanmedian(np.abs(np.asarray(rough))))
-    return _MEDIAN_TO_SD * middle / float(np.sqrt((_ROUGH**2).sum()))
+    return 1e3 * _MEDIAN_TO_SD * middle / float(np.sqrt((_ROUGH**2).sum()))
