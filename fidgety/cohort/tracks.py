@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from fidgety.bundle import TrackSettings
 from fidgety.cohort.records import CohortRecording
 from fidgety.errors import SourceError
-from fidgety.records import PoseTrack
+from fidgety.records import Pose, PoseTrack
 from fidgety.runtime.posefile import PoseRecording, open_poses
 from fidgety.runtime.track import track_poses
+from fidgety.skeleton import Skeleton
 
-__all__ = ["open_track", "read_track", "track_duration_s"]
+__all__ = ["open_track", "read_track", "track_duration_s", "whole_track"]
 
 
 def open_track(recording: CohortRecording) -> PoseRecording:
@@ -30,9 +33,14 @@ def read_track(recording: CohortRecording, settings: TrackSettings) -> PoseTrack
     Raises SourceError as `open_track` does.
     """
     stored = open_track(recording)
-    pieces = list(track_poses(stored.poses, settings, stored.skeleton.name, len(stored.skeleton)))
+    return whole_track(stored.poses, stored.skeleton, settings)
+
+
+def whole_track(poses: Iterable[Pose], skeleton: Skeleton, settings: TrackSettings) -> PoseTrack:
+    """All rows that the device's track makes of these poses, in one piece."""
+    pieces = list(track_poses(poses, settings, skeleton.name, len(skeleton)))
     return PoseTrack(
-        skeleton=stored.skeleton.name,
+        skeleton=skeleton.name,
         fps=settings.fps,
         first_frame=0,
         keypoints_xy=np.concatenate([piece.keypoints_xy for piece in pieces]),

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fidgety.commands.options import log
+from fidgety.commands.options import log, needs_extras
 from fidgety.errors import UsageError
 
 __all__ = ["agree", "evaluate"]
 
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for Markdown, page and CSV files.")]
-
-
-@contextmanager
-def _extra() -> Iterator[None]:
-    """Imports inside need the extra; without it the command ends with what to install."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise UsageError(f"evaluating needs {error.name}: pip install 'fidgety[train]'") from error
 
 
 def evaluate(
@@ -58,7 +47,7 @@ def agree(
     out: Annotated[Path, typer.Option(help="Folder for Markdown, page and CSV files.")],
 ) -> None:
     """Compare assessors' labels with the truth and with each other, without and with MAM's clips (aid none or mam)."""
-    with _extra():
+    with needs_extras("evaluating", "train"):
         from fidgety.training.evaluation.reader_tables import evaluate_readers
         from fidgety.training.evaluation.report import render_markdown
 
@@ -68,7 +57,7 @@ def agree(
 
 
 def _evaluate_runs(runs: list[Path], cohort: Path, externals: list[Path], out: Path) -> None:
-    with _extra():
+    with needs_extras("evaluating", "train"):
         from fidgety.training.evaluation.evaluation import evaluate_runs
         from fidgety.training.evaluation.report import render_markdown
 
@@ -81,7 +70,7 @@ def _evaluate_runs(runs: list[Path], cohort: Path, externals: list[Path], out: P
 def _evaluate_table(path: Path, label: str | None, score: str | None, out: Path | None) -> None:
     if label is None or score is None:
         raise UsageError("--table needs --label and --score: the columns with the class and with the score")
-    with _extra():
+    with needs_extras("evaluating", "train"):
         from fidgety.training.evaluation.plain_table import evaluate_table, plain_result_table
         from fidgety.training.evaluation.report import Report, Section, write_report
         from fidgety.training.evaluation.tables import format_cell

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fidgety.errors import UsageError
+
 if TYPE_CHECKING:
     from fidgety.bundle import Bundle
 
-__all__ = ["BundlePath", "load_bundle", "log"]
+__all__ = ["BundlePath", "load_bundle", "log", "needs_extras"]
 
 BundlePath = Annotated[
     Path | None, typer.Option("--bundle", help="Model bundle (default: $FIDGETY_BUNDLE or the user's data folder).")
@@ -28,3 +32,12 @@ def load_bundle(path: Path | None) -> Bundle:
     from fidgety.bundle import default_bundle_path, open_bundle
 
     return open_bundle(path or default_bundle_path())
+
+
+@contextmanager
+def needs_extras(what: str, extras: str) -> Iterator[None]:
+    """Imports inside need these extras; without them the command ends with what to install."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{what} needs {error.name}: pip install 'fidgety[{extras}]'") from error

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fidgety.commands.options import BundlePath, load_bundle
-from fidgety.errors import UsageError
+from fidgety.commands.options import BundlePath, load_bundle, needs_extras
 
 __all__ = ["train_align", "train_demo", "train_lifter"]
-
-
-@contextmanager
-def _extra() -> Iterator[None]:
-    """Imports inside need the extras; without them the command ends with what to install."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise UsageError(f"training needs {error.name}: pip install 'fidgety[train,export]'") from error
 
 
 def train_demo(
@@ -33,7 +21,7 @@ def train_demo(
     ] = None,
 ) -> None:
     """Train MAM on simulated infants and export it: what the demo bundle is made of."""
-    with _extra():
+    with needs_extras("training", "train,export"):
         from fidgety.training.fit import train_demo as train_and_export
     train_and_export(out, seed, lifter_dir=lifter)
     print(f"weights, graphs and log written to {out}")
@@ -46,7 +34,7 @@ def train_lifter(
     layers: Annotated[int, typer.Option(min=2, max=6, help="Layers, of dilations 1, 3, 9, 27, ...")] = 4,
 ) -> None:
     """Train the lifter (2D keypoints to 3D joints) on simulated infants and export it."""
-    with _extra():
+    with needs_extras("training", "train,export"):
         from fidgety.training.lifting.fit import LIFTER_DEMO
         from fidgety.training.lifting.fit import train_lifter as train_and_export
     shape = replace(LIFTER_DEMO, channels=channels, dilations=tuple(3**layer for layer in range(layers)))
@@ -60,7 +48,7 @@ def train_align(
     bundle_path: BundlePath = None,
 ) -> None:
     """Shift MAM's logits by what the real chain does to them, measured on rendered recordings."""
-    with _extra():
+    with needs_extras("training", "train,export"):
         from fidgety.training.chain import ChainStudy, align_to_chain
     shift = align_to_chain(mam_dir, load_bundle(bundle_path), folder, ChainStudy())
     print(f"logits shifted by {shift:.2f}; build the bundle anew")

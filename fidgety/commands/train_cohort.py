@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fidgety.commands.options import BundlePath, load_bundle, log
-from fidgety.errors import UsageError
+from fidgety.commands.options import BundlePath, load_bundle, log, needs_extras
 
 if TYPE_CHECKING:
     from fidgety.training.task import Options
@@ -46,15 +43,6 @@ class PoseName(str, Enum):
     three = "3d"
 
 
-@contextmanager
-def _extra() -> Iterator[None]:
-    """Imports inside need the extras; without them the command ends with what to install."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise UsageError(f"training needs {error.name}: pip install 'fidgety[train,export]'") from error
-
-
 def train(
     cohort: Annotated[Path, typer.Argument(help="Folder with infants.csv, recordings.csv and recordings.")],
     out: Out,
@@ -79,7 +67,7 @@ def train(
     bundle_path: BundlePath = None,
 ) -> None:
     """Train and cross-validate a system on a cohort. On several devices: torchrun ... -m fidgety.cli train ..."""
-    with _extra():
+    with needs_extras("training", "train,export"):
         from fidgety.training.cohort_data import Request
         from fidgety.training.cohort_run import train_cohort
         from fidgety.training.protocol import read_protocol
@@ -112,7 +100,7 @@ def train_apply(
     bundle_path: BundlePath = None,
 ) -> None:
     """Score another cohort with the models of a run: the mean of its folds' models."""
-    with _extra():
+    with needs_extras("training", "train,export"):
         from fidgety.training.apply import apply_run, external_folder
     predictions = apply_run(out, cohort, load_bundle(bundle_path), log, min_recording_s, tracks, by_final=by_final)
     n_scored = sum(one.risk is not None for one in predictions)

@@ -128,18 +128,16 @@ def _simulate_pairs(
 ) -> Iterator[Infant]:
     first: dict[int, NDArray[np.float64]] = {}  # liveliness of each pair's first infant
     for number, (pair, category) in enumerate(zip(_pairs(categories), categories, strict=True)):
-        tries = (
+        tries = [
             _simulate_infant(seed, number, attempt, pair, category, duration_s, fps, heavy_share)
             for attempt in range(n_tries if pair in first else 1)
-        )
-        if n_tries == 1:
-            yield next(tries)
-        elif pair in first:
-            yield min(tries, key=lambda infant: unlikeness(liveliness(infant.motion), first[pair]))
-        else:
-            infant = next(tries)
-            first[pair] = liveliness(infant.motion)
-            yield infant
+        ]
+        infant = tries[0]
+        if len(tries) > 1:
+            infant = min(tries, key=lambda one: unlikeness(liveliness(one.motion), first[pair]))
+        if n_tries > 1:
+            first.setdefault(pair, liveliness(infant.motion))
+        yield infant
 
 
 def _pairs(categories: list[Category]) -> list[int]:
@@ -162,7 +160,7 @@ def _simulate_infant(
     """The infant of this number, with what is drawn for its pair; movement and characteristics are its own."""
     characteristics = draw_characteristics(np.random.default_rng([seed, 4, number]))
     rng = np.random.default_rng([seed, 1, pair])
-    draw_characteristics(rng)  # not used; a seed keeps the movements that it had while pairs shared them
+    draw_characteristics(rng)  # not used: left so that a seed's confounders and lengths stay what they are
     drawn = draw_confounders(rng, heavy_share)
     lasts_s = float(np.round(rng.uniform(*duration_s)))
     drawn_fps = float(rng.choice([25.0, 30.0]))

@@ -19,6 +19,8 @@ from fidgety.errors import UsageError
 from fidgety.training.calibrate import Calibration
 from fidgety.training.cohort_data import track_folder
 from fidgety.training.cohort_tracks import chain_digest, track_cohort
+from fidgety.training.evaluation.records import FINAL_SUFFIX
+from fidgety.training.folds import FINAL
 from fidgety.training.models import Model
 from fidgety.training.protocol import protocol_of
 from fidgety.training.run_files import read_fold, read_json, read_weights, write_tables
@@ -62,16 +64,16 @@ def apply_run(
 def external_folder(out: Path, cohort_folder: Path, *, by_final: bool = False) -> Path:
     """Where the tables of a cohort lie: named as its folder is, as far as file names may hold that."""
     name = re.sub(r"[^\w.-]+", "-", cohort_folder.resolve().name) or "cohort"
-    return out / f"external-{name}{'-final' if by_final else ''}"
+    return out / f"external-{name}{FINAL_SUFFIX if by_final else ''}"
 
 
 def _scorers(account: Mapping[str, Any], out: Path, by_final: bool) -> list[tuple[Model, Calibration]]:
     options = Options(account["system"], frozenset(account["without"]), account["input"], account["pose"])
     protocol = protocol_of(account["protocol"]["values"], f"{out / 'run.json'}: protocol")
-    names = ["final" if told["fold"] is None else f"fold-{told['fold']}" for told in account["models"]]
+    names = [FINAL if told["fold"] is None else f"fold-{told['fold']}" for told in account["models"]]
     scorers = []
     for name in names:
-        record = read_fold(out / "folds" / name) if (name == "final") == by_final else None
+        record = read_fold(out / "folds" / name) if (name == FINAL) == by_final else None
         if record is not None:
             model = load_model(options, protocol, read_weights(out / "models" / f"{name}.npz"))
             scorers.append((model, record.calibration))

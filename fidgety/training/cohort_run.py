@@ -20,7 +20,7 @@ import torch
 from fidgety.training.cohort_data import REF, Data, Request, account_of, open_run, read_data, take_ref
 from fidgety.training.cohort_tracks import TrackedInfant, TrackedRecording
 from fidgety.training.final_model import export_final
-from fidgety.training.folds import Part, assessable_of, deal_folds, hold_out
+from fidgety.training.folds import FINAL, Part, assessable_of, deal_folds, hold_out
 from fidgety.training.log import LogRow, write_curve, write_json
 from fidgety.training.loop import Run
 from fidgety.training.run_files import (
@@ -42,7 +42,6 @@ __all__ = ["train_cohort"]
 Infants = tuple[TrackedInfant, ...]
 Report = Callable[[str], None]
 
-_FINAL = "final"
 _ROWS_TOLD = 50  # every so many steps
 
 
@@ -91,13 +90,13 @@ def _run_fold(request: Request, data: Data, part: Part, team: Team, report: Repo
 
 def _run_final(request: Request, data: Data, team: Team, report: Report) -> FoldRecord:
     """The model of all infants, some of them held out for its epoch and thresholds; exported for a bundle."""
-    done = team.share(read_fold(_folder(request, _FINAL)) if team.leads else None)
+    done = team.share(read_fold(_folder(request, FINAL)) if team.leads else None)
     if done is not None:
         return done
-    fitted, record = _fit(request, data, data.infants, _FINAL, team, report)
+    fitted, record = _fit(request, data, data.infants, FINAL, team, report)
     if team.leads:
         export_final(request, data, fitted, record)
-        _write(request, _FINAL, fitted, record)
+        _write(request, FINAL, fitted, record)
     team.wait()
     return record
 
@@ -160,7 +159,7 @@ def _write(request: Request, name: str, fitted: Fitted, record: FoldRecord) -> N
 
 def _folder(request: Request, name: str) -> Path:
     """Of a fold by its number, of the final model or of the shared Ref Branch."""
-    return request.out / REF if name == REF else request.out / "folds" / (name if name == _FINAL else f"fold-{name}")
+    return request.out / REF if name == REF else request.out / "folds" / (name if name == FINAL else f"fold-{name}")
 
 
 def _recordings(infants: Sequence[TrackedInfant]) -> tuple[TrackedRecording, ...]:

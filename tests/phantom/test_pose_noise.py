@@ -111,6 +111,12 @@ def test_level_at_rest_is_the_floor_and_grows_with_the_speed_of_that_joint_alone
     level = noise.level_at(movement)
     assert level[50:200, 3] == pytest.approx(np.sqrt(2.0), rel=0.1)  # exponent one half
     assert level[:, 0] == pytest.approx(float(noise.rest_level[0]))
+    drift = np.zeros((250, 17, 2))
+    drift[:, 3] = 0.1 * noise.speed_rms[3] * time_s[:, None]  # far, but slowly: .1 ** .5 is below the floor
+    assert noise.level_at(drift)[:, 3] == pytest.approx(float(noise.rest_level[3]), rel=0.01)
+    finer = np.zeros((500, 17, 2))
+    finer[:, 3] = movement[0, 3] + np.interp(np.arange(500) / 50.0, time_s, movement[:, 3, 0])[:, None]
+    assert noise.level_at(finer, fps=50.0)[100:400:2, 3] == pytest.approx(level[50:200, 3], rel=0.1)
 
 
 def test_measure_pose_noise_finds_that_noise_grows_with_movement() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from fidgety.cohort.records import Cohort, CohortInfant, Fault
 from fidgety.errors import UsageError
 from fidgety.phantom.cohort_recordings import read_bouts
-from fidgety.training.evaluation.records import INTERNAL, Predictions, Run
+from fidgety.training.evaluation.records import FINAL_SUFFIX, INTERNAL, Predictions, Run
 
 __all__ = ["is_simulated", "match_cohorts", "require_apart", "require_comparable", "require_fits"]
 
@@ -22,7 +22,8 @@ def is_simulated(cohort: Cohort) -> bool:
 
 
 def match_cohorts(runs: Sequence[Run], internal: Cohort, externals: Sequence[Cohort]) -> Mapping[str, Cohort]:
-    """The cohort of each setting, by its name. An external cohort is that of the setting whose recordings it holds.
+    """The cohort of each setting, by its name. An external cohort is that of the setting whose recordings it holds,
+    and of the same one scored by the model of all infants.
 
     Raises UsageError where a run's predictions do not fit its cohort, where no run was scored on an external one, or
     where two cohorts share an infant or a recording.
@@ -38,7 +39,7 @@ def match_cohorts(runs: Sequence[Run], internal: Cohort, externals: Sequence[Coh
                 "with the runs first, or leave --external-cohort out"
             )
         require_apart(internal, cohort)
-        cohorts[name] = cohort
+        cohorts |= {one: cohort for one in names if one in (name, f"{name}{FINAL_SUFFIX}")}
     for run in runs:
         for name, predictions in run.settings.items():
             if name in cohorts:

@@ -1,6 +1,7 @@
 """What a training run left behind, as arrays: its account, its predictions of every setting, and their windows.
 
-A setting is a cohort that was scored: `internal` (out of fold) or the name of an external one.
+A setting is a cohort that was scored: `internal` (out of fold), the name of an external one, or that name with
+FINAL_SUFFIX.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 from fidgety.records import BoolArray
 from fidgety.training.statistics.inputs import DoubleArray
 
-__all__ = ["INTERNAL", "NO_FOLD", "Account", "Predictions", "Run", "TextArray", "Windows"]
+__all__ = ["FINAL_SUFFIX", "INTERNAL", "NO_FOLD", "Account", "Predictions", "Run", "TextArray", "Windows"]
 
 INTERNAL = "internal"
+FINAL_SUFFIX = "-final"  # of a setting that the model of all infants scored, not the folds' models
 NO_FOLD = -1  # of recordings that no fold held: the external ones
 
 TextArray = NDArray[np.str_]

@@ -15,7 +15,7 @@ from dataclasses import astuple, dataclass, fields
 import numpy as np
 
 from fidgety.cohort.records import Cohort, CohortRecording
-from fidgety.cohort.tracks import open_track, read_track
+from fidgety.cohort.tracks import open_track, whole_track
 from fidgety.errors import UsageError
 from fidgety.records import BoolArray, FloatArray
 from fidgety.runtime.track import DEVICE_TRACK
@@ -65,7 +65,7 @@ def measure_recording(recording: CohortRecording) -> Shortcuts:
     times_s = np.array([pose.time_s for pose in poses])
     noise = _noise(_ends(np.stack([pose.keypoints_xy for pose in poses]), stored.skeleton))
     fps = round(1.0 / float(np.median(np.diff(times_s))), _DIGITS) if len(times_s) > 1 else nan
-    track = read_track(recording, DEVICE_TRACK)
+    track = whole_track(poses, stored.skeleton, DEVICE_TRACK)
     return Shortcuts(duration_s, fps, *_speeds(_ends(track.keypoints_xy, stored.skeleton), track.fps), noise)
 
 

@@ -85,7 +85,14 @@ def test_train_cohort_leaves_an_account(mam: Path, folder: Path) -> None:
     assert account["cohort_digest"] != account["clips_digest"]
     rows = _rows(mam / "folds" / "fold-0" / "log.csv")
     assert [row["phase"] for row in rows] == ["ref"] * 4 + ["main"] * 4
-    assert len(list((folder / "tracks").iterdir())) >= 24 and not (mam / "tracks").exists()
+    hashes = {
+        sha256[:16]
+        for who in ("participants", "clip_participants")
+        for recordings in account[who].values()
+        for sha256 in recordings
+    }
+    assert len(hashes) == 24 and hashes <= {path.name[:16] for path in (folder / "tracks").iterdir()}
+    assert not (mam / "tracks").exists()
     assert _same(folder / "mam" / "models" / "final.npz", folder / "mam" / "mam.npz")
 
 

@@ -38,6 +38,16 @@ def test_match_cohorts_finds_the_setting_by_its_recordings(maker: Any, internal:
     assert list(cohorts) == [INTERNAL, "z"] and cohorts["z"] is external
 
 
+def test_match_cohorts_gives_a_cohort_to_what_folds_and_the_final_model_made_of_it(
+    maker: Any, internal: Any, external: Any
+) -> None:
+    folder = maker.run()
+    for name in ("b", "b-final", "b-other"):
+        maker.setting(folder / f"external-{name}", prefix="b", site="site-b", is_external=True)
+    cohorts = match_cohorts(read_runs([folder]), internal, [external])
+    assert list(cohorts) == [INTERNAL, "b", "b-final"] and cohorts["b"] is cohorts["b-final"] is external
+
+
 def test_match_cohorts_of_sites_that_name_recordings_alike(maker: Any, internal: Any, external: Any) -> None:
     folder = maker.run()
     for name in ("alike", external.folder.name):
