@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TypeVar
 
 import torch
@@ -73,6 +74,9 @@ def join_team() -> Iterator[Team]:
         return
     if has_cuda:
         torch.cuda.set_device(device)
+    # Imported later, by an optimiser's first step, its functions would hold the group as their default argument: its
+    # threads would outlive it, and one that frees a tensor while the interpreter ends aborts the process.
+    import_module("torch.distributed.nn")
     distributed.init_process_group("nccl" if has_cuda else "gloo")
     try:
         yield Team(distributed.get_rank(), size, device)
