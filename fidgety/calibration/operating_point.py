@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fidgety.errors import UsageError
 
-__all__ = ["choose_fms_threshold", "choose_risk_threshold"]
+__all__ = ["choose_fms_threshold", "choose_risk_threshold", "cost_threshold"]
 
 
 def choose_fms_threshold(
@@ -33,6 +33,18 @@ def choose_fms_threshold(
     errors = np.abs(measured - truth).mean(axis=1)
     best = min(range(len(thresholds)), key=lambda i: (round(float(errors[i]), 6), abs(float(thresholds[i]) - 0.5)))
     return round(float(thresholds[best]), 4), float(errors[best])
+
+
+def cost_threshold(miss_weight: float) -> float:
+    """The calibrated risk from which on the finding "risk" is the lesser evil: 1 / (1 + miss_weight).
+
+    `miss_weight`: false alarms that one missed infant weighs as much as. It needs no recordings, so it cannot be led
+    astray by a few; that the risk is calibrated is all it asks for (Elkan, IJCAI 2001). Raises UsageError for a weight
+    that is not above zero.
+    """
+    if not 0.0 < miss_weight < float("inf"):
+        raise UsageError(f"a missed infant weighs {miss_weight} false alarms: expected a number above zero")
+    return 1.0 / (1.0 + miss_weight)
 
 
 def choose_risk_threshold(probabilities: ArrayLike, is_risk: ArrayLike) -> float:

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fidgety.phantom.kinematics import simulate_motion
+from fidgety.phantom.kinematics import Control, simulate_control, simulate_motion
 from fidgety.phantom.liveliness import liveliness, unlikeness
 from fidgety.phantom.motion import Category, Confounders, Motion
 from fidgety.phantom.ordinary_movements import draw_ordinary
@@ -101,35 +101,41 @@ def simulate_cohort(
     duration_s: tuple[float, float] = (90.0, 180.0),
     fps: float | None = None,
     heavy_share: float = 0.0,
+    control_share: float = 0.0,
     n_tries: int = 1,
 ) -> Iterator[Infant]:
     """Infants of a cohort one by one; each is simulated when it is asked for.
 
     `mix`: shares of the categories (any scale). `duration_s`: range of the recordings' length, drawn evenly, in whole
-    seconds. `fps`: rate of all recordings; None draws 25 or 30. `heavy_share`: of restless infants. `n_tries`: of so
-    many movements that one is taken which is as lively as that of the pair's first infant; 1 takes what comes. Raises
-    ValueError for a mix without weight or an empty range.
+    seconds. `fps`: rate of all recordings; None draws 25 or 30. `heavy_share`: of restless infants. `control_share`:
+    of the infants with absent FMs, who then do but one of the things that are taken for FMs, or nothing at all.
+    `n_tries`: of so many movements that one is taken which is as lively as that of the pair's first infant; 1 takes
+    what comes. Raises ValueError for a mix without weight or an empty range.
     """
     if sum(mix.values()) <= 0.0 or min(mix.values()) < 0.0:
         raise ValueError(f"the mix of categories has no weight or a negative one: {dict(mix)}")
     if not 0.0 < duration_s[0] <= duration_s[1]:
         raise ValueError(f"no recording lasts {duration_s[0]} to {duration_s[1]} s")
     categories = _draw_categories(np.random.default_rng([seed, 0]), n_infants, mix)
-    return _simulate_pairs(categories, seed, duration_s, fps, heavy_share, n_tries)
+    return _simulate_pairs(categories, _Rules(seed, duration_s, fps, heavy_share, control_share), n_tries)
 
 
-def _simulate_pairs(
-    categories: list[Category],
-    seed: int,
-    duration_s: tuple[float, float],
-    fps: float | None,
-    heavy_share: float,
-    n_tries: int,
-) -> Iterator[Infant]:
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What holds for every infant of a cohort: `simulate_cohort` says what each is."""
+
+    seed: int
+    duration_s: tuple[float, float]
+    fps: float | None
+    heavy_share: float
+    control_share: float
+
+
+def _simulate_pairs(categories: list[Category], rules: _Rules, n_tries: int) -> Iterator[Infant]:
     first: dict[int, NDArray[np.float64]] = {}  # liveliness of each pair's first infant
     for number, (pair, category) in enumerate(zip(_pairs(categories), categories, strict=True)):
         tries = [
-            _simulate_infant(seed, number, attempt, pair, category, duration_s, fps, heavy_share)
+            _simulate_infant(rules, number, attempt, pair, category)
             for attempt in range(n_tries if pair in first else 1)
         ]
         infant = tries[0]
@@ -147,28 +153,30 @@ def _pairs(categories: list[Category]) -> list[int]:
     return [is_risk[:i].count(risk) % n_pairs for i, risk in enumerate(is_risk)]
 
 
-def _simulate_infant(
-    seed: int,
-    number: int,
-    attempt: int,
-    pair: int,
-    category: Category,
-    duration_s: tuple[float, float],
-    fps: float | None,
-    heavy_share: float,
-) -> Infant:
+def _simulate_infant(rules: _Rules, number: int, attempt: int, pair: int, category: Category) -> Infant:
     """The infant of this number, with what is drawn for its pair; movement and characteristics are its own."""
+    seed = rules.seed
     characteristics = draw_characteristics(np.random.default_rng([seed, 4, number]))
     rng = np.random.default_rng([seed, 1, pair])
     draw_characteristics(rng)  # not used: left so that a seed's confounders and lengths stay what they are
-    drawn = draw_confounders(rng, heavy_share)
-    lasts_s = float(np.round(rng.uniform(*duration_s)))
+    drawn = draw_confounders(rng, rules.heavy_share)
+    lasts_s = float(np.round(rng.uniform(*rules.duration_s)))
     drawn_fps = float(rng.choice([25.0, 30.0]))
-    rate_hz = drawn_fps if fps is None else fps
+    rate_hz = drawn_fps if rules.fps is None else rules.fps
     share, amplitude = draw_ordinary(np.random.default_rng([seed, 3, pair]))
     confounders = replace(drawn, share_in_motion=share, ordinary_amplitude=amplitude)
     own_seed = int(np.random.default_rng([seed, 2, number, *([attempt] if attempt else [])]).integers(2**31))
-    motion = simulate_motion(own_seed, category, lasts_s, rate_hz, confounders)
+    control = _draw_control(np.random.default_rng([seed, 5, number]), rules.control_share, category)
+    if control is None:
+        motion = simulate_motion(own_seed, category, lasts_s, rate_hz, confounders)
+    else:
+        motion = simulate_control(control, own_seed, lasts_s, rate_hz)
     return Infant(
-        f"phantom-{seed}-{number:04d}", pair, category, characteristics, confounders, rate_hz, lasts_s, motion
+        f"phantom-{seed}-{number:04d}", pair, category, characteristics, motion.confounders, rate_hz, lasts_s, motion
     )
+
+
+def _draw_control(rng: np.random.Generator, share: float, category: Category) -> Control | None:
+    kinds = get_args(Control)
+    is_control = category == "absent" and bool(rng.uniform() < share)
+    return kinds[int(rng.integers(len(kinds)))] if is_control else None

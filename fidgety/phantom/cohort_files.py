@@ -117,6 +117,7 @@ def _infants(plan: CohortPlan) -> Iterable[Infant]:
         duration_s=plan.duration_s,
         fps=kind.fps,
         heavy_share=kind.heavy_share,
+        control_share=kind.control_share,
         n_tries=N_TRIES,
     )
 

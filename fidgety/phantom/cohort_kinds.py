@@ -3,6 +3,9 @@
 What the sites differ in: cameras, errors of the pose network, mix of categories, restlessness, frame rate. All figures
 are assumptions of ours but for the external share at risk (48 of 221, published). Infants of two kinds are never the
 same, not even with one seed.
+
+The clips come from many sites, wider apart than the internal and the external one: what the clip network takes for FMs
+has to hold wherever the device is used, and only here is it told where they are.
 """
 
 from __future__ import annotations
@@ -33,12 +36,13 @@ class CohortKind:
     n_infants: int  # unless asked for otherwise
     mix: Mapping[Category, float]
     heavy_share: float  # of restless infants
-    fps: float
+    fps: float | None  # None: 25 or 30
     picture_px: tuple[int, int]  # width, height
     fill: tuple[float, float]  # share of the picture that the infant takes: the camera's distance follows
     tilt_deg: tuple[float, float]  # from straight above, towards any side
-    noise_factor: float  # on the level of the pose noise
-    fault_factor: float  # on the rates of outliers and dropouts
+    noise_factor: tuple[float, float]  # on the level of the pose noise
+    fault_factor: tuple[float, float]  # on the rates of outliers and dropouts
+    control_share: float = 0.0  # of the infants with absent FMs: they do one thing only, or nothing
     has_clips: bool = False  # two raters annotate clips
     appearance: Mapping[str, float] = field(default_factory=dict)  # of rendered pictures; what is not fixed is drawn
 
@@ -54,8 +58,8 @@ INTERNAL = CohortKind(
     picture_px=(1280, 720),
     fill=(0.65, 0.9),
     tilt_deg=(0.0, 20.0),
-    noise_factor=1.0,
-    fault_factor=1.0,
+    noise_factor=(1.0, 1.0),
+    fault_factor=(1.0, 1.0),
 )
 # Farther and more slanting cameras, four times as many restless infants, 22 % at risk.
 EXTERNAL = CohortKind(
@@ -69,11 +73,26 @@ EXTERNAL = CohortKind(
     picture_px=(1920, 1080),
     fill=(0.4, 0.6),
     tilt_deg=(20.0, 45.0),
-    noise_factor=1.5,
-    fault_factor=2.0,
+    noise_factor=(1.5, 1.5),
+    fault_factor=(2.0, 2.0),
     appearance={"noise_sd": 6.0, "exposure": 0.8},
 )
-CLIPS = replace(INTERNAL, name="clips", stream=3, n_infants=8, has_clips=True)
+# Any camera, any frame rate, the best and the worst noise; as many restless infants as in the external cohort.
+CLIPS = replace(
+    INTERNAL,
+    name="clips",
+    site="many-sites",
+    stream=3,
+    n_infants=8,
+    heavy_share=0.4,
+    fps=None,
+    fill=(0.4, 0.9),
+    tilt_deg=(0.0, 50.0),
+    noise_factor=(0.7, 2.0),
+    fault_factor=(0.5, 3.0),
+    control_share=0.4,
+    has_clips=True,
+)
 KINDS: Mapping[str, CohortKind] = {kind.name: kind for kind in (INTERNAL, EXTERNAL, CLIPS)}
 
 
@@ -94,10 +113,12 @@ def draw_site_camera(rng: np.random.Generator, motion: Motion, kind: CohortKind)
 def draw_site_observer(rng: np.random.Generator, motion: Motion, kind: CohortKind, noise: PoseNoise) -> Observer:
     """A camera of this site and the pose network's errors there."""
     drawn = draw_observer(rng, h36m17(motion), noise)
+    camera = draw_site_camera(rng, motion, kind)
+    faults = float(rng.uniform(*kind.fault_factor))
     return replace(
         drawn,
-        camera=draw_site_camera(rng, motion, kind),
-        level=drawn.level * kind.noise_factor,
-        outlier_rate_hz=drawn.outlier_rate_hz * kind.fault_factor,
-        dropout_rate_hz=drawn.dropout_rate_hz * kind.fault_factor,
+        camera=camera,
+        level=drawn.level * float(rng.uniform(*kind.noise_factor)),
+        outlier_rate_hz=drawn.outlier_rate_hz * faults,
+        dropout_rate_hz=drawn.dropout_rate_hz * faults,
     )

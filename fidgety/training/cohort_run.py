@@ -2,7 +2,8 @@
 
     cohort --include, track_cohort--> infants --deal_folds--> train, test
         train --hold_out--> learn, held --train_system--> model, calibration --predict(test)--> the fold's tables
-    all folds -> predictions.csv, windows.csv, run.json; then the model of all infants, exported for a bundle
+    all folds -> predictions.csv, windows.csv, run.json
+    all infants -> the model that is exported for a bundle; it is trained first
 
 A run that was stopped goes on where it was: folds that are done are not trained again, a fold that was begun goes on
 from its last checkpoint. Test infants come only to `predict`.
@@ -60,9 +61,10 @@ def train_cohort(request: Request, team: Team, report: Report) -> tuple[FoldReco
         open_run(request, data)
         take_ref(request, data)
     team.wait()
-    records = [_run_fold(request, data, part, team, report) for part in parts]
+    final = []
     if request.options.is_plain_mam and not request.is_shuffled:
-        records.append(_run_final(request, data, team, report))
+        final = [_run_final(request, data, team, report)]  # first: what a hospital waits for; the folds say how good
+    records = [_run_fold(request, data, part, team, report) for part in parts] + final
     if team.leads:
         join_tables([_folder(request, str(part.number)) for part in parts], request.out)
         written(lambda: write_json(request.out / "run.json", account_of(request, data, records)), request.out)

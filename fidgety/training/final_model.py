@@ -41,8 +41,8 @@ def export_final(request: Request, data: Data, fitted: Fitted, record: FoldRecor
     }
     calibration = fitted.calibration
     chosen_by = (
-        f"nearest FMs frequency of rated clips, Youden's risk threshold on {calibration.n_recordings} recordings of "
-        "infants kept for it"
+        f"nearest FMs frequency of rated clips; a missed infant weighs {request.protocol.miss_weight:g} false alarms, "
+        f"by the risk as calibrated on {calibration.n_recordings} recordings of infants kept for it"
     )
     try:
         export_mam(out / "mam.npz", out)

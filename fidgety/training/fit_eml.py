@@ -21,7 +21,8 @@ def fit_eml(task: Task) -> Fitted:
     start_s = time.monotonic()
     features = feature_table([one.filled() for one in task.learn])
     model = make_eml(features, np.array([one.is_risk for one in task.learn]), task.run.seed)
-    return Fitted(model, calibrate_model(model, task.held, ()), {}, (), time.monotonic() - start_s)
+    calibration = calibrate_model(model, task.held, (), task.protocol.miss_weight)
+    return Fitted(model, calibration, {}, (), time.monotonic() - start_s)
 
 
 def make_eml(features: Array, is_risk: BoolArray, seed: int) -> EmlModel:

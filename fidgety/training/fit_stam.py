@@ -43,7 +43,7 @@ def fit_stam(task: Task) -> Fitted:
     job = Training("fit", network, plan.fit, n_batches, losses, lambda: _held_out_loss(network, held, device))
     phase = run_phase(job, task.run)
     model = NetworkModel(StamSystem(network.cpu()))
-    return Fitted.of(model, calibrate_model(model, task.held, ()), {"fit": phase})
+    return Fitted.of(model, calibrate_model(model, task.held, (), task.protocol.miss_weight), {"fit": phase})
 
 
 @torch.inference_mode()

@@ -39,7 +39,7 @@ def fit_wo_gma(task: Task) -> Fitted:
     job = Training("fit", network, plan.fit, n_batches, losses, lambda: _held_out_loss(network, held, device))
     phase = run_phase(job, task.run)
     model = NetworkModel(WoGmaSystem(network.cpu()))
-    return Fitted.of(model, calibrate_model(model, task.held, ()), {"fit": phase})
+    return Fitted.of(model, calibrate_model(model, task.held, (), task.protocol.miss_weight), {"fit": phase})
 
 
 @torch.inference_mode()

@@ -77,6 +77,7 @@ class Protocol:
     name: str
     threads: int  # 0: as many as torch takes
     held_out_share: float  # of the training infants, on whom epoch and thresholds are chosen
+    miss_weight: float  # false alarms that one missed infant weighs as much as: it sets the risk threshold
     checkpoint_steps: int
     mam: MamPlan
     stam: StamPlan
@@ -140,6 +141,8 @@ def _check(protocol: Protocol, where: str) -> None:
     """What no type tells."""
     if not 0.0 < protocol.held_out_share <= 0.5:
         raise UsageError(f"{where}: held_out_share is {protocol.held_out_share}: more than 0, .5 at most")
+    if protocol.miss_weight <= 0.0:
+        raise UsageError(f"{where}: miss_weight is {protocol.miss_weight}: expected more than 0")
     least_one = {"checkpoint_steps": protocol.checkpoint_steps, "mam: frame_stride": protocol.mam.frame_stride}
     phases = {"mam: ref": protocol.mam.ref, "mam: main": protocol.mam.main}
     phases |= {"stam: fit": protocol.stam.fit, "wo_gma: fit": protocol.wo_gma.fit}

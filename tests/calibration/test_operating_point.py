@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fidgety.calibration.operating_point import choose_fms_threshold, choose_risk_threshold
+from fidgety.calibration.operating_point import choose_fms_threshold, choose_risk_threshold, cost_threshold
 from fidgety.errors import UsageError
 
 
@@ -18,6 +18,22 @@ def test_choose_fms_threshold_minimises_the_frequency_error() -> None:
 
 def test_choose_fms_threshold_prefers_one_half_among_equals() -> None:
     assert choose_fms_threshold([np.array([0.0, 1.0])], [0.5]) == (0.5, 0.0)
+
+
+@pytest.mark.parametrize("miss_weight", [0.5, 1.0, 3.0])
+def test_cost_threshold_costs_least_where_the_risk_is_calibrated(miss_weight: float) -> None:
+    rng = np.random.default_rng(5)
+    risk = rng.uniform(size=200_000)
+    is_risk = rng.uniform(size=risk.size) < risk
+    cuts = np.linspace(0.05, 0.95, 19)
+    costs = [miss_weight * (is_risk & (risk < cut)).mean() + (~is_risk & (risk >= cut)).mean() for cut in cuts]
+    assert cost_threshold(miss_weight) == pytest.approx(cuts[int(np.argmin(costs))], abs=0.051)
+
+
+@pytest.mark.parametrize("miss_weight", [0.0, -1.0, float("nan"), float("inf")])
+def test_cost_threshold_of_no_weight(miss_weight: float) -> None:
+    with pytest.raises(UsageError, match="expected a number above zero"):
+        cost_threshold(miss_weight)
 
 
 def test_choose_risk_threshold_separates_and_stays_away_from_both() -> None:

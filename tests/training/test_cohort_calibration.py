@@ -54,7 +54,7 @@ def _rated(offset: float, n: int = 10, scale: float = 6.0) -> list[RatedLogits]:
 
 def test_calibrate_model_parts_the_held_out_infants() -> None:
     model, held = _held(20, offset=3.0)
-    found = calibrate_model(model, held, ())
+    found = calibrate_model(model, held, (), 3.0)
     assert found.risk_slope > 0.0 and found.n_recordings == 20
     line = [found.risk_slope * model.readings[one.file].margin + found.risk_intercept for one in held]
     risks = 1 / (1 + np.exp(-np.array(line)))
@@ -65,20 +65,20 @@ def test_calibrate_model_parts_the_held_out_infants() -> None:
 
 def test_calibrate_model_takes_the_fms_threshold_from_clips_where_there_are_any() -> None:
     model, held = _held(20)
-    found = calibrate_model(model, held, _rated(0.0))
+    found = calibrate_model(model, held, _rated(0.0), 3.0)
     assert found.fms_threshold == pytest.approx(0.5, abs=0.06)
     assert found.fms_frequency_mae < 0.08 and found.clip_temperature != 1.0
 
 
 def test_calibrate_model_does_not_turn_the_ranking_round() -> None:
-    found = calibrate_model(*_held(20, sign=-1.0), ())
+    found = calibrate_model(*_held(20, sign=-1.0), (), 3.0)
     assert (found.risk_slope, found.risk_intercept) == (1.0, 0.0)
 
 
 def test_calibrate_model_of_one_class() -> None:
     model, held = _held(6)
     with pytest.raises(UsageError, match="both classes"):
-        calibrate_model(model, held[::2], ())
+        calibrate_model(model, held[::2], (), 3.0)
 
 
 def test_prior_shift_moves_even_odds_to_one_half() -> None:

@@ -51,6 +51,7 @@ def test_protocol_of_takes_what_a_run_keeps() -> None:
         ("rate = 1e-3", "rate = -1e-3", "mam: ref: rate is -0.001: expected 0 or more"),
         ("has_prior = true", "has_prior = 1", "mam: has_prior is 1: expected bool"),
         ("held_out_share = 0.2", "held_out_share = 0.0", "held_out_share is 0.0: more than 0"),
+        ("miss_weight = 3.0", "miss_weight = 0.0", "miss_weight is 0.0: expected more than 0"),
         ("[mam.ref]", "[mam.reff]", "own.toml: mam: unknown key 'reff'"),
         ("threads = 2", "threads 2", "own.toml is no TOML"),
     ],
