@@ -21,8 +21,8 @@ from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.source import open_source
 from fidgety.runtime.track import smooth_rows
 from fidgety.skeleton import BLAZEPOSE_33, COCO_17, H36M_17, joints_matrix
+from fidgety.training.lifting.graph import LifterGraph, lift_keypoints
 from fidgety.training.lifting.measure import aligned_distance, aligned_error, depth_sign_share, side_share
-from fidgety.training.views import LifterGraph, lift_keypoints
 
 _HIP, _THORAX = H36M_17.indices("hip", "thorax")
 _THIRTEEN = {

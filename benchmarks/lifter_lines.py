@@ -18,7 +18,7 @@ from fidgety.phantom.transfer import levels_db, power_spectrum
 from fidgety.runtime.posefile import open_poses
 from fidgety.runtime.track import smooth_rows
 from fidgety.skeleton import COCO_17, H36M_17, joints_matrix
-from fidgety.training.views import LifterGraph, lift_keypoints
+from fidgety.training.lifting.graph import LifterGraph, lift_keypoints
 
 FPS = 25.0
 COMB_HZ = FPS / 9

@@ -36,7 +36,6 @@ app.command("train")(train_cohort.train)
 app.command("train-apply")(train_cohort.train_apply)
 app.command("evaluate")(evaluate.evaluate)
 app.command("agree")(evaluate.agree)
-app.command("train-demo")(train.train_demo)
 app.command("train-align")(train.train_align)
 app.command("train-lifter")(train.train_lifter)
 

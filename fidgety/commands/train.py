@@ -1,4 +1,4 @@
-"""`fidgety train-demo`, `train-align` and `train-lifter`: MAM and the lifter on phantom cohorts."""
+"""`fidgety train-lifter` and `train-align`: the lifter, and MAM behind the real chain, on phantoms."""
 
 from __future__ import annotations
 
@@ -10,21 +10,7 @@ import typer
 
 from fidgety.commands.options import BundlePath, load_bundle, needs_extras
 
-__all__ = ["train_align", "train_demo", "train_lifter"]
-
-
-def train_demo(
-    out: Annotated[Path, typer.Argument(help="Folder for weights, graphs, log and mam.json.")],
-    seed: Annotated[int, typer.Option(min=0)] = 1,
-    lifter: Annotated[
-        Path | None, typer.Option(help="Folder that `train-lifter` wrote (default: the demo's lifter).")
-    ] = None,
-) -> None:
-    """Train MAM on simulated infants and export it: what the demo bundle is made of."""
-    with needs_extras("training", "train,export"):
-        from fidgety.training.fit import train_demo as train_and_export
-    train_and_export(out, seed, lifter_dir=lifter)
-    print(f"weights, graphs and log written to {out}")
+__all__ = ["train_align", "train_lifter"]
 
 
 def train_lifter(

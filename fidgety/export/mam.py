@@ -227,11 +227,11 @@ def _info_graph(weights: Weights) -> onnx.ModelProto:
 def read_weights(path: Path) -> dict[str, Array]:
     """Weights by torch's names. Raises BundleError where the file is missing or holds no MAM."""
     if not path.is_file():
-        raise BundleError(f"no MAM weights at {path}: train them with `fidgety train-demo`")
+        raise BundleError(f"no MAM weights at {path}: train them with `fidgety train`")
     with np.load(path, allow_pickle=False) as saved:
         weights = {name: saved[name].astype(np.float32) for name in saved.files}
     if "clip.pairs.weight" not in weights or "bag.pool.score.0.weight" not in weights:
-        raise BundleError(f"{path} holds no MAM weights: train them with `fidgety train-demo`")
+        raise BundleError(f"{path} holds no MAM weights: train them with `fidgety train`")
     return weights
 
 

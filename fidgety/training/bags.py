@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.errors import UsageError
 from fidgety.records import FloatArray
+from fidgety.training.cohort_tracks import TrackedRecording
 
 __all__ = [
     "ALL_CLIPS",
     "BOTH_CLASSES",
     "CLEAR_CLIPS",
-    "Bag",
     "BagPair",
     "ClipPool",
-    "ClipSource",
     "Clips",
     "Strata",
     "draw_bag_pair",
@@ -27,41 +25,12 @@ __all__ = [
 ]
 
 # Clips are drawn evenly from these ranges of the FMs share, as far as they hold any: what is hard, the windows that
-# bouts fill by about a half, is drawn as often as what is easy. Above .5 is the class FMs.
+# bouts fill by about a half, is drawn as often as what is easy. Above .5 is the class FMs. Raters' shares scatter: of a
+# phantom's 384 rated clips 12 % have a mean share of 0.
 Strata = Mapping[int, tuple[tuple[float, float], ...]]
-ALL_CLIPS: Strata = {0: ((0.5, 0.7), (0.7, 1.0)), 1: ((-1.0, 0.0), (-1.0, 0.0), (0.0, 0.3), (0.3, 0.5))}
-CLEAR_CLIPS: Strata = {0: ((0.8, 1.0),), 1: ((-1.0, 0.0),)}
+ALL_CLIPS: Strata = {0: ((0.5, 0.7), (0.7, 1.0)), 1: ((-1.0, 0.1), (-1.0, 0.1), (0.1, 0.3), (0.3, 0.5))}
+CLEAR_CLIPS: Strata = {0: ((0.8, 1.0),), 1: ((-1.0, 0.1),)}
 BOTH_CLASSES: Strata = {0: ((0.5, 1.0),), 1: ((-1.0, 0.5),)}
-
-
-class ClipSource(Protocol):
-    """A recording with labelled clips: simulated (views.py) or of a cohort (cohort_tracks.py)."""
-
-    @property
-    def clip_starts(self) -> NDArray[np.int64]:
-        """(C,) first frames of the clips that may be drawn."""
-
-    @property
-    def clip_shares(self) -> FloatArray:
-        """(C,) their FMs shares."""
-
-    def clip(self, rng: np.random.Generator, start: int) -> FloatArray:
-        """The window (240, 17, 3) at this frame."""
-
-
-class Bag(Protocol):
-    """A recording that instances are drawn from."""
-
-    @property
-    def is_risk(self) -> bool:
-        """The infant's label."""
-
-    @property
-    def characteristics(self) -> FloatArray | None:
-        """(4,) float32; None where they are not complete."""
-
-    def instances(self, rng: np.random.Generator, n_instances: int, shift: int = 0) -> FloatArray:
-        """N random instances (N, 240, 17, 3) of the grid that begins at frame `shift`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +69,7 @@ def soft_targets(shares: FloatArray, width: float) -> FloatArray:
 class ClipPool:
     """All clips that a set of recordings offers; draws ones balanced by class, and within a class by FMs share."""
 
-    def __init__(self, recordings: Sequence[ClipSource], strata: Strata = ALL_CLIPS) -> None:
+    def __init__(self, recordings: Sequence[TrackedRecording], strata: Strata = ALL_CLIPS) -> None:
         """Raises UsageError where a class has no clip."""
         self._recordings = recordings
         rows = [
@@ -115,7 +84,7 @@ class ClipPool:
             raise UsageError("training needs clips with and without FMs: take more infants, or longer recordings")
 
     def draw(self, rng: np.random.Generator, n_clips: int) -> Clips:
-        """`n_clips` clips, half of them with FMs, each as any one of its observers saw it."""
+        """`n_clips` clips, half of them with FMs, from anywhere in the pool."""
         windows, shares = [], []
         labels = np.arange(n_clips, dtype=np.int64) % 2
         for label in labels:
@@ -127,7 +96,7 @@ class ClipPool:
         return Clips(np.stack(windows), np.array(shares, dtype=np.float32), labels)
 
 
-def draw_bag_pair(rng: np.random.Generator, recordings: Sequence[Bag], n_instances: int) -> BagPair:
+def draw_bag_pair(rng: np.random.Generator, recordings: Sequence[TrackedRecording], n_instances: int) -> BagPair:
     """`n_instances` random instances of one random normal and one random risk recording each.
 
     Raises UsageError where one of the two kinds is missing.

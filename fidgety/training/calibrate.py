@@ -1,21 +1,34 @@
-"""Infants of a calibration cohort -> temperature, Platt's line and thresholds, as a bundle's manifest holds them."""
+"""Held-out training infants -> temperature, Platt's line and thresholds of one model. Test infants never come here.
+
+The risk threshold follows from what a missed infant weighs (the protocol's `miss_weight`). Youden's, picked on some
+thirty held-out infants whom MAM parts well, lay anywhere between .27 and .69, and weighs a miss like a false alarm.
+
+Where a system learned from rated clips, its FMs threshold brings the held-out clips' FMs frequency nearest to the
+raters'. Where it did not, no clip has a say: the threshold is the one at which the FMs frequency parts the held-out
+classes best.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from fidgety.calibration.operating_point import choose_fms_threshold, choose_risk_threshold
+from fidgety.calibration.operating_point import choose_fms_threshold, cost_threshold
 from fidgety.calibration.probability import fit_platt, fit_temperature, sigmoid
-from fidgety.training.evaluate import ScoredRecording, probabilities_of
-from fidgety.training.networks.mam import Mam
+from fidgety.records import BoolArray, FloatArray
+from fidgety.training.cohort_tracks import TrackedRecording
+from fidgety.training.models import Model, Reading
 from fidgety.training.statistics.roc import auc
 
-__all__ = ["Calibration", "calibrate", "correct_prior", "fused_margins", "risk_figures"]
+__all__ = ["Calibration", "RatedLogits", "calibrate_model", "prior_shift"]
+
+_LEAST_SLOPE = 0.25  # of Platt's line on clips: a network whose logits say less of them has no prior to correct
+
+# One recording's rated clips: raw logits (C, 2), the raters' FMs shares (C,)
+RatedLogits = tuple[FloatArray, FloatArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,70 +44,72 @@ class Calibration:
     n_recordings: int
 
 
-@torch.inference_mode()
-def fused_margins(mam: Mam, scored: Sequence[ScoredRecording], *, with_info: bool) -> NDArray[np.float64]:
-    """(R,) fused risk minus fused normal of each recording: the logit of softmax(bag + info)."""
-    mam.eval()
-    margins = []
-    for recording in scored:
-        instances = torch.from_numpy(recording.logits).softmax(-1)[None]
-        fused = mam.bag(instances, torch.ones(1, instances.shape[1]))
-        if with_info:
-            fused = fused + mam.info(torch.from_numpy(recording.subject.characteristics)[None])
-        margins.append(float(fused[0, 1] - fused[0, 0]))
-    return np.array(margins)
-
-
-@torch.no_grad()
-def correct_prior(mam: Mam, scored: Sequence[ScoredRecording]) -> list[ScoredRecording]:
-    """Move the clip network's last bias, in place, to the share of FMs that recordings have; gives the moved logits.
+def prior_shift(rated: Sequence[RatedLogits]) -> FloatArray:
+    """(2,) float32, to be added to the logits: even odds where as many clips hold FMs as not.
 
     Training draws as many clips with FMs as without, and many near one half, so that the raw network finds FMs too
-    often. The shift is the intercept of Platt's line of the held-out instances over its slope. With it P(FMs) = .5
-    means even odds.
+    often. The shift is the intercept of Platt's line of the held-out clips over its slope. Zero where nothing can be
+    told: clips of one class, or logits that hardly follow it.
     """
-    logits = np.concatenate([recording.logits for recording in scored])
-    holds_fms = np.concatenate([recording.shares > 0.5 for recording in scored])
-    slope, intercept = fit_platt(logits[:, 0] - logits[:, 1], holds_fms)
-    half = np.float32(0.5 * intercept / slope)
-    shift = np.array([half, -half], dtype=np.float32)
-    mam.clip.head.bias.add_(torch.from_numpy(shift))
-    return [replace(recording, logits=recording.logits + shift) for recording in scored]
+    logits, has_fms = _together(rated)
+    if has_fms.all() or not has_fms.any():
+        return np.zeros(2, np.float32)
+    slope, intercept = fit_platt(logits[:, 0] - logits[:, 1], has_fms)
+    half = 0.5 * intercept / slope if slope >= _LEAST_SLOPE else 0.0
+    return np.array([half, -half], np.float32)
 
 
-def calibrate(mam: Mam, scored: Sequence[ScoredRecording]) -> Calibration:
-    """Fit everything on held-out recordings.
+def calibrate_model(
+    model: Model, held: Sequence[TrackedRecording], rated: Sequence[RatedLogits], miss_weight: float
+) -> Calibration:
+    """Calibrate on held-out recordings and, where there are any, the logits of held-out clips. `miss_weight`: false
+    alarms that one missed infant weighs as much as.
 
-    One Platt line serves recordings with and without characteristics: it is fitted on both readings of every
-    recording. Raises UsageError where the recordings are all of one class.
+    Raises UsageError where the recordings are all of one class.
     """
-    logits = np.concatenate([recording.logits for recording in scored])
-    holds_fms = np.concatenate([recording.shares > 0.5 for recording in scored])
-    temperature = fit_temperature(logits, holds_fms)
-    fms = [probabilities_of(recording.logits, temperature) for recording in scored]
-    fms_threshold, mae = choose_fms_threshold(fms, [recording.subject.fms_frequency for recording in scored])
-    is_risk = np.array([recording.subject.is_risk for recording in scored])
-    margins = fused_margins(mam, scored, with_info=False)
-    both = np.concatenate([margins, fused_margins(mam, scored, with_info=True)])
-    slope, intercept = fit_platt(both, np.concatenate([is_risk, is_risk]))
-    risk_threshold = choose_risk_threshold(sigmoid(slope * margins + intercept), is_risk)
+    readings = [model.read(recording, with_localisation=False) for recording in held]
+    is_risk = np.array([recording.is_risk for recording in held])
+    slope, intercept = _risk_line(readings, is_risk)
+    temperature, fms_threshold, mae = _on_clips(rated) if rated else _on_bags(readings, is_risk)
     return Calibration(
         clip_temperature=round(temperature, 4),
         risk_slope=round(slope, 4),
         risk_intercept=round(intercept, 4),
         fms_threshold=fms_threshold,
-        risk_threshold=round(risk_threshold, 4),
+        risk_threshold=round(cost_threshold(miss_weight), 4),
         fms_frequency_mae=round(mae, 4),
-        n_recordings=len(scored),
+        n_recordings=len(held),
     )
 
 
-def risk_figures(mam: Mam, scored: Sequence[ScoredRecording], calibration: Calibration) -> dict[str, float]:
-    """AUC and accuracy of the risk, without characteristics, on recordings that the calibration has not seen."""
-    is_risk = np.array([recording.subject.is_risk for recording in scored])
-    margins = fused_margins(mam, scored, with_info=False)
-    risk = sigmoid(calibration.risk_slope * margins + calibration.risk_intercept)
-    return {
-        "risk_auc": auc(risk, is_risk),
-        "risk_accuracy": float(((risk >= calibration.risk_threshold) == is_risk).mean()),
-    }
+def _risk_line(readings: Sequence[Reading], is_risk: BoolArray) -> tuple[float, float]:
+    """Platt's line, fitted on the readings with and without characteristics. One that falls would turn the ranking of
+    a few held-out infants into everybody's: then there is none (1, 0).
+    """
+    both = np.array([[reading.margin, reading.plain_margin] for reading in readings])
+    slope, intercept = fit_platt(both.T.ravel(), np.concatenate([is_risk, is_risk]))
+    return (slope, intercept) if slope > 0.0 else (1.0, 0.0)
+
+
+def _on_clips(rated: Sequence[RatedLogits]) -> tuple[float, float, float]:
+    """Temperature, FMs threshold, and the mean absolute error of the FMs frequency there."""
+    logits, has_fms = _together(rated)
+    temperature = 1.0 if has_fms.all() or not has_fms.any() else fit_temperature(logits, has_fms)
+    probabilities = [sigmoid((one[:, 0] - one[:, 1]).astype(np.float64) / temperature) for one, _ in rated]
+    return temperature, *choose_fms_threshold(probabilities, [float((shares > 0.5).mean()) for _, shares in rated])
+
+
+def _on_bags(readings: Sequence[Reading], is_risk: BoolArray) -> tuple[float, float, float]:
+    """No temperature, the threshold that parts the classes best, of equally good ones the middle; no error is known."""
+    scored = [reading.instances for reading in readings if reading.instances is not None]
+    if not scored:
+        return 1.0, float("nan"), float("nan")
+    candidates = np.unique(np.quantile(np.concatenate(scored), np.linspace(0.02, 0.98, 49)))
+    figures = np.array([auc([-float((p >= cut).mean()) for p in scored], is_risk) for cut in candidates])
+    best: NDArray[np.int64] = np.flatnonzero(figures >= figures.max() - 1e-9)
+    return 1.0, float(candidates[best[len(best) // 2]]), float("nan")
+
+
+def _together(rated: Sequence[RatedLogits]) -> tuple[FloatArray, BoolArray]:
+    logits, shares = (np.concatenate(part) for part in zip(*rated, strict=True))
+    return logits, shares > 0.5

@@ -23,14 +23,13 @@ from fidgety.bundle import Bundle, MamSettings
 from fidgety.cohort.annotations import LabelledClip, has_fms, label_clips
 from fidgety.cohort.records import Cohort, CohortInfant, CohortRecording, FmsCategory, characteristics_at
 from fidgety.errors import DeviceError, UsageError
-from fidgety.records import BoolArray, FloatArray, LiftedTrack, Window
+from fidgety.records import BoolArray, Characteristics, FloatArray, LiftedTrack, Window
 from fidgety.runtime.pipeline import lift_poses
 from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.posefile import open_poses
 from fidgety.runtime.source import open_source
 from fidgety.runtime.windows import cut_windows
 from fidgety.skeleton import BLAZEPOSE_33, H36M_17
-from fidgety.training.samples import characteristics_row
 
 __all__ = ["TrackedInfant", "TrackedRecording", "WindowRule", "chain_digest", "cohort_digest", "track_cohort"]
 
@@ -194,13 +193,12 @@ def _recording(
     clips: Sequence[LabelledClip],
     rule: WindowRule,
 ) -> TrackedRecording:
-    known = characteristics_at(infant, recording)
     return TrackedRecording(
         infant_id=infant.infant_id,
         file=recording.file,
         sha256=recording.sha256,
         is_risk=infant.label == "risk",
-        characteristics=characteristics_row(known) if known.are_complete else None,
+        characteristics=_characteristics_row(characteristics_at(infant, recording)),
         joints=rows[:, :-1].reshape(-1, len(H36M_17), 3),
         is_observed=rows[:, -1] > 0.5,
         clip_starts=np.array([round(clip.start_s * rule.fps) for clip in clips], np.int64),
@@ -208,6 +206,14 @@ def _recording(
         rule=rule,
         is_simulated=_is_simulated(recording),
     )
+
+
+def _characteristics_row(known: Characteristics) -> FloatArray | None:
+    """(4,) float32 in the order and units of the Info Branch; None where one is not known."""
+    if not known.are_complete:
+        return None
+    sex = 1.0 if known.sex == "male" else 0.0
+    return np.array((sex, known.gestation_weeks, known.birth_weight_g, known.corrected_age_weeks), np.float32)
 
 
 def _share(clip: LabelledClip) -> float:

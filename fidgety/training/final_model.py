@@ -1,5 +1,5 @@
-"""MAM of all infants -> what `fidgety bundle build --mam OUT` takes, as `fidgety train-demo` writes it: weights,
-graphs, `mam.json`, the lifter that the tracks went through, curve and account of the training.
+"""MAM of all infants -> what `fidgety bundle build --mam OUT` takes, weights, graphs,
+`mam.json`, the lifter that the tracks went through, curve and account of the training.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def export_final(request: Request, data: Data, fitted: Fitted, record: FoldRecor
     settings = bundle.manifest.lifter
     lifter = {**asdict(settings), "graph": _LIFTER, "command": bundle.manifest.provenance.lifter_source}
     about = {
-        "name": request.protocol.name,
+        "name": "demo" if data.is_simulated else request.cohort.resolve().name,
         "version": __version__,
         "trained_on": "phantom" if data.is_simulated else "recordings",
         "command": request.command,

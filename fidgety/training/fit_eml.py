@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from fidgety.records import BoolArray
-from fidgety.training.cohort_calibration import calibrate_model
+from fidgety.training.calibrate import calibrate_model
 from fidgety.training.eml import Eml
 from fidgety.training.models import EmlModel
 from fidgety.training.motion_features import Array, feature_table

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from fidgety.training.cohort_calibration import calibrate_model
+from fidgety.training.calibrate import calibrate_model
 from fidgety.training.held_out import balanced_mean
 from fidgety.training.loop import Training, fill_dropout_pools, run_phase
 from fidgety.training.models import NetworkModel

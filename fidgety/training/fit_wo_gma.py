@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fidgety.training.cohort_calibration import calibrate_model
+from fidgety.training.calibrate import calibrate_model
 from fidgety.training.held_out import balanced_mean
 from fidgety.training.loop import Training, run_phase
 from fidgety.training.models import NetworkModel

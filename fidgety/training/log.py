@@ -8,17 +8,13 @@ import csv
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fidgety.training.calibrate import Calibration
-
 if TYPE_CHECKING:
-    from fidgety.training.fit import Protocol
+    from fidgety.training.calibrate import Calibration
 
-__all__ = ["LogRow", "write_curve", "write_json", "write_log", "write_settings"]
+__all__ = ["LogRow", "write_curve", "write_json", "write_settings"]
 
 LogRow = dict[str, float | int | str]
 
@@ -29,34 +25,6 @@ _CHARACTERISTICS = (
     ("birth_weight_g", 300.0, 6000.0),
     ("corrected_age_weeks", 9.0, 20.0),
 )
-
-
-def write_log(
-    out_dir: Path,
-    protocol: Protocol,
-    seed: int,
-    seconds: float,
-    calibration: Calibration,
-    figures: Mapping[str, float],
-    log: Sequence[LogRow],
-    lifter: Mapping[str, object],
-) -> None:
-    """Write training_log.csv (one row per step), training_log.json (the account) and mam.json (what a bundle needs)."""
-    command = f"fidgety train-demo OUT --seed {seed}"
-    write_curve(out_dir / "training_log.csv", log)
-    account = {
-        "command": command,
-        "seed": seed,
-        "protocol": asdict(protocol),
-        "minutes": round(seconds / 60, 1),
-        "built_with": {name: version(name) for name in ("torch", "numpy", "onnx")},
-        "held_out": {name: round(value, 4) for name, value in figures.items()},
-        "calibration": asdict(calibration),
-    }
-    write_json(out_dir / "training_log.json", account)
-    chosen_by = f"nearest FMs frequency and Youden's risk threshold on {calibration.n_recordings} phantoms kept for it"
-    about = {"name": protocol.name, "version": "0.1.0", "trained_on": "phantom", "command": command, "lifter": lifter}
-    write_settings(out_dir / "mam.json", about, calibration, chosen_by)
 
 
 def write_settings(path: Path, about: Mapping[str, object], calibration: Calibration, chosen_by: str) -> None:

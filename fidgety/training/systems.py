@@ -25,10 +25,10 @@ from fidgety.training.networks.inputs import cut_pieces, encode_whole
 from fidgety.training.networks.mam import WINDOW_FRAMES, Mam, fuse
 from fidgety.training.networks.stam import CLIP_FRAMES, CLIP_STRIDE, Stam
 from fidgety.training.networks.wo_gma import BLOCK_FRAMES, WoGma, WoGmaOutput
-from fidgety.training.samples import INSTANCE_STRIDE
 
 __all__ = ["MamSystem", "StamSystem", "System", "WoGmaSystem"]
 
+INSTANCE_STRIDE = 150  # frames from one instance to the next
 _BATCH = 32  # pieces that go through a network together: ten minutes at once would take gigabytes
 
 

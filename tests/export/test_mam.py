@@ -14,11 +14,11 @@ import torch
 
 from fidgety.errors import BundleError
 from fidgety.export.mam import BAG_GRAPH, INFO_GRAPH, WINDOW_GRAPH, export_mam, read_weights
+from fidgety.phantom.kinematics import coco17, h36m17, simulate_motion
+from fidgety.phantom.observe import draw_observer, observe_keypoints
 from fidgety.phantom.pose_noise import assumed_pose_noise
-from fidgety.training.lifter_files import take_lifter
+from fidgety.training.lifting.graph import lift_keypoints, open_lifter
 from fidgety.training.networks.mam import Mam
-from fidgety.training.samples import simulate_subjects
-from fidgety.training.views import see
 
 
 @pytest.fixture(scope="module")
@@ -47,17 +47,18 @@ def sessions(weights_path: Path) -> dict[str, ort.InferenceSession]:
 
 
 @pytest.fixture(scope="module")
-def windows(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
-    """Instances of simulated infants: two with depth, two without."""
-    lifter = take_lifter(None, tmp_path_factory.mktemp("lifter")).graph
-    subjects = simulate_subjects(2, 10.0, seed=6, control_share=0.0)
-    rng = np.random.default_rng(0)
-    with_or_without = np.concatenate(
-        [seen.instances(rng) for seen in see(subjects, assumed_pose_noise(), lifter, 1, 7)]
-    )
-    flat = with_or_without.copy()
+def windows() -> np.ndarray:
+    """Windows of simulated infants: two with depth, two without."""
+    lifter, rng, deep = open_lifter(), np.random.default_rng(7), []
+    for seed, category in enumerate(("continual", "absent")):
+        motion = simulate_motion(seed, category, 9.6)
+        joints_m = h36m17(motion)
+        observer = draw_observer(rng, joints_m, assumed_pose_noise())
+        deep.append(lift_keypoints(observe_keypoints(coco17(motion), joints_m, observer, rng), lifter))
+    with_depth = np.stack(deep)
+    flat = with_depth.copy()
     flat[..., 2] = 0.0
-    return np.concatenate([with_or_without, flat])
+    return np.concatenate([with_depth, flat])
 
 
 @torch.inference_mode()

@@ -322,7 +322,7 @@ def demo_bundle(tmp_path: Path, manifest: Manifest) -> Bundle:
     folder = Path(__file__).parents[2] / "fidgety" / "demo"
     files = {name: folder / name for name in MAM_FILES}
     if not all(path.is_file() for path in files.values()):
-        pytest.skip("fidgety/demo holds no MAM graphs yet: `fidgety train-demo` writes them")
+        pytest.skip("fidgety/demo holds no MAM graphs yet: `fidgety train` writes them")
     return write_bundle(tmp_path / "bundle", manifest, files)
 
 

@@ -14,15 +14,14 @@ from fidgety.export.publish import demo_file
 from fidgety.records import FloatArray, LiftedTrack, PoseTrack
 from fidgety.runtime.lift import TrackLifter, lift_tracks
 from fidgety.skeleton import BLAZEPOSE_33, COCO_17, H36M_17, Skeleton, joints_matrix
-from fidgety.training.lifter_files import take_lifter
-from fidgety.training.views import LifterGraph
+from fidgety.training.lifting.graph import LifterGraph, open_lifter
 
 HIP, THORAX = H36M_17.indices("hip", "thorax")
 
 
 @pytest.fixture(scope="module")
-def lifter(tmp_path_factory: pytest.TempPathFactory) -> LifterGraph:
-    return take_lifter(None, tmp_path_factory.mktemp("lifter")).graph
+def lifter() -> LifterGraph:
+    return open_lifter()
 
 
 def track_of(skeleton: Skeleton, xy: FloatArray, first: int = 0) -> PoseTrack:

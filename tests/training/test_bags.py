@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from fidgety.bundle import Manifest
 from fidgety.errors import UsageError
-from fidgety.phantom.pose_noise import assumed_pose_noise
 from fidgety.training.bags import CLEAR_CLIPS, ClipPool, draw_bag_pair, soft_targets
-from fidgety.training.lifter_files import take_lifter
-from fidgety.training.samples import simulate_subjects
-from fidgety.training.views import Seen, see
+from fidgety.training.cohort_tracks import TrackedRecording, WindowRule
+
+SHARES = (0.0, 0.05, 0.2, 0.45, 0.6, 0.9)  # of the clips of an infant with FMs, 20 frames apart
 
 
-@pytest.fixture(scope="module")
-def recordings(tmp_path_factory: pytest.TempPathFactory) -> list[Seen]:
-    lifter = take_lifter(None, tmp_path_factory.mktemp("lifter")).graph
-    return see(simulate_subjects(10, 30.0, seed=4, control_share=0.0), assumed_pose_noise(), lifter, 2, 4)
+def _recording(manifest: Manifest, number: int, shares: Sequence[float], *, is_risk: bool) -> TrackedRecording:
+    """540 frames of noise, its rated clips, and its number for characteristics."""
+    joints = np.random.default_rng(number).normal(size=(540, 17, 3)).astype(np.float32)
+    return TrackedRecording(
+        infant_id=str(number),
+        file=f"{number}.poses",
+        sha256="",
+        is_risk=is_risk,
+        characteristics=np.full(4, number, np.float32),
+        joints=joints,
+        is_observed=np.ones(len(joints), bool),
+        clip_starts=20 * np.arange(len(shares)),
+        clip_shares=np.array(shares, np.float32),
+        rule=WindowRule(manifest.mam, 25.0, 9.0),
+        is_simulated=True,
+    )
+
+
+@pytest.fixture
+def recordings(manifest: Manifest) -> list[TrackedRecording]:
+    """Two infants with FMs, two without."""
+    normal = [_recording(manifest, number, SHARES, is_risk=False) for number in (0, 1)]
+    return normal + [_recording(manifest, number, (0.0,) * 6, is_risk=True) for number in (2, 3)]
 
 
 def test_soft_targets_ramp_about_one_half() -> None:
@@ -29,31 +49,44 @@ def test_soft_targets_ramp_about_one_half() -> None:
     assert soft_targets(shares, 0.0)[:, 0].tolist() == [0, 0, 0, 0, 1, 1]
 
 
-def test_clip_pool_draws_balanced_clips_with_true_labels(recordings: list[Seen]) -> None:
+def test_clip_pool_draws_balanced_clips_with_true_labels(recordings: list[TrackedRecording]) -> None:
     clips = ClipPool(recordings).draw(np.random.default_rng(0), 12)
     assert clips.windows.shape == (12, 240, 17, 3)
     assert clips.labels.tolist().count(0) == clips.labels.tolist().count(1) == 6
     assert ((clips.shares > 0.5) == (clips.labels == 0)).all()
+    offered = {(one.joints[s : s + 240].tobytes(), share) for one in recordings for s, share in _clips(one)}
+    assert all((w.tobytes(), float(s)) in offered for w, s in zip(clips.windows, clips.shares, strict=True))
 
 
-def test_clip_pool_of_clear_clips_leaves_out_the_doubtful_ones(recordings: list[Seen]) -> None:
+def test_clip_pool_draws_what_is_doubtful_as_often_as_what_is_clear(recordings: list[TrackedRecording]) -> None:
+    shares = ClipPool(recordings).draw(np.random.default_rng(0), 400).shares
+    assert np.mean(shares[shares > 0.5] < 0.7) == pytest.approx(0.5, abs=0.1)
+    assert np.mean(shares[shares <= 0.5] > 0.3) == pytest.approx(0.25, abs=0.1)  # one of 18 clips
+
+
+def test_clip_pool_of_clear_clips_leaves_out_the_doubtful_ones(recordings: list[TrackedRecording]) -> None:
     clips = ClipPool(recordings, CLEAR_CLIPS).draw(np.random.default_rng(0), 12)
-    assert ((clips.shares == 0.0) == (clips.labels == 1)).all()
+    assert (clips.shares[clips.labels == 1] <= 0.1).all()
     assert (clips.shares[clips.labels == 0] > 0.8).all()
 
 
-def test_clip_pool_without_fms_is_refused(recordings: list[Seen]) -> None:
+def test_clip_pool_without_fms_is_refused(recordings: list[TrackedRecording]) -> None:
     with pytest.raises(UsageError, match="with and without FMs"):
-        ClipPool([r for r in recordings if r.subject.category == "absent"])
+        ClipPool(recordings[2:])
 
 
-def test_draw_bag_pair_is_a_normal_and_a_risk_recording(recordings: list[Seen]) -> None:
-    marked = [
-        replace(r, subject=replace(r.subject, characteristics=np.full(4, i, np.float32)))
-        for i, r in enumerate(recordings)
-    ]
-    pair = draw_bag_pair(np.random.default_rng(1), marked, 3)
+def test_draw_bag_pair_is_a_normal_and_a_risk_recording(recordings: list[TrackedRecording]) -> None:
+    pair = draw_bag_pair(np.random.default_rng(1), recordings, 3)
     assert pair.windows.shape == (2, 3, 240, 17, 3)
-    assert [recordings[int(row[0])].subject.is_risk for row in pair.characteristics] == [False, True]
+    assert [recordings[int(row[0])].is_risk for row in pair.characteristics] == [False, True]
     with pytest.raises(UsageError, match="normal and risk"):
-        draw_bag_pair(np.random.default_rng(1), [r for r in recordings if r.subject.is_risk], 3)
+        draw_bag_pair(np.random.default_rng(1), recordings[2:], 3)
+
+
+def test_draw_bag_pair_without_characteristics_says_so(recordings: list[TrackedRecording]) -> None:
+    unknown = [replace(one, characteristics=None) for one in recordings]
+    assert np.isnan(draw_bag_pair(np.random.default_rng(1), unknown, 2).characteristics).all()
+
+
+def _clips(recording: TrackedRecording) -> list[tuple[int, float]]:
+    return [(int(s), float(share)) for s, share in zip(recording.clip_starts, recording.clip_shares, strict=True)]

@@ -1,64 +1,92 @@
-"""Calibration on held-out recordings whose scores are made up."""
+"""Thresholds from held-out scores that are made up."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
-import torch
 
-from fidgety.training.calibrate import calibrate, correct_prior, fused_margins, risk_figures
-from fidgety.training.evaluate import ScoredRecording
-from fidgety.training.networks.mam import Mam
-from fidgety.training.samples import Subject
+from fidgety.errors import UsageError
+from fidgety.records import FloatArray
+from fidgety.training.calibrate import RatedLogits, calibrate_model, prior_shift
+from fidgety.training.models import Reading
 
 
-def _scored(n_recordings: int = 40, offset: float = 0.0) -> list[ScoredRecording]:
-    """Normal recordings with FMs in most of 30 windows, risk ones in few; margins follow the true share."""
+@dataclass(frozen=True)
+class _Told:
+    """A model that says what it was told of each recording."""
+
+    readings: Mapping[str, Reading]
+
+    def read(self, recording: Any, *, with_localisation: bool) -> Reading:  # noqa: ARG002
+        return self.readings[recording.file]
+
+    def weights(self) -> dict[str, FloatArray]:
+        return {}
+
+
+def _held(n: int, offset: float = 0.0, sign: float = 1.0) -> tuple[_Told, list[Any]]:
+    """Normal infants with margins about -1 and FMs in most windows, infants at risk the other way round."""
     rng = np.random.default_rng(0)
-    scored = []
-    for number in range(n_recordings):
+    readings, held = {}, []
+    for number in range(n):
         is_risk = number % 2 == 1
-        share = np.clip(rng.normal(0.15 if is_risk else 0.65, 0.3, 30), 0, 1).astype(np.float32)
-        has_fms = np.zeros(240 + 29 * 150, dtype=bool)
-        for i, value in enumerate(share):  # the first 150 frames of each window, so that windows do not mix
-            has_fms[150 * i : 150 * i + round(150 * float(value))] = True
-        joints = np.zeros((len(has_fms), 17, 3), np.float32)
-        subject = Subject(
-            joints, joints, has_fms, "absent" if is_risk else "continual", np.array([1, 38, 3000, 14], np.float32)
-        )
-        true = subject.shares(150)
-        margin = 12.0 * (true - 0.5) + rng.normal(0.0, 1.0, 30) + offset
-        scored.append(ScoredRecording(subject, np.stack([margin, 0 * margin], axis=1).astype(np.float32), true))
-    return scored
+        margin = sign * (2.0 * is_risk - 1.0) + 0.3 * rng.standard_normal() + offset
+        fms = np.clip(rng.normal(0.2 if is_risk else 0.4, 0.05, 20), 0, 1).astype(np.float32)
+        readings[str(number)] = Reading(margin, margin, fms, None)
+        held.append(SimpleNamespace(file=str(number), is_risk=is_risk))
+    return _Told(readings), held
 
 
-def test_correct_prior_moves_even_odds_to_one_half() -> None:
-    mam = Mam()
-    before = mam.clip.head.bias.detach().clone()
-    moved = correct_prior(mam, _scored(offset=2.5))
-    shift = mam.clip.head.bias.detach() - before
-    assert (shift[1] - shift[0]).item() == pytest.approx(2.5, abs=0.3)
-    first = _scored(offset=2.5)[0]
-    assert np.allclose(moved[0].logits - first.logits, shift.numpy(), atol=1e-6)
+def _rated(offset: float, n: int = 10, scale: float = 6.0) -> list[RatedLogits]:
+    rng = np.random.default_rng(1)
+    rated = []
+    for number in range(n):
+        shares = np.clip(rng.normal(0.3 + 0.04 * number, 0.3, 30), 0, 1).astype(np.float32)
+        margin = scale * (shares - 0.5) + rng.normal(0, 0.5, 30) + offset
+        rated.append((np.stack([margin, 0 * margin], axis=1).astype(np.float32), shares))
+    return rated
 
 
-def test_calibrate_finds_thresholds_that_separate() -> None:
-    torch.manual_seed(0)
-    mam = Mam()
-    mam.info.set_scaling(torch.tensor([[0.0, 30.0, 2000.0, 11.0], [1.0, 40.0, 3500.0, 17.0]]))
-    calibration = calibrate(mam, _scored())
-    assert calibration.n_recordings == 40
-    assert 0.4 <= calibration.fms_threshold <= 0.6
-    assert calibration.fms_frequency_mae < 0.05
-    figures = risk_figures(mam, _scored(), calibration)
-    assert figures["risk_auc"] > 0.95 and figures["risk_accuracy"] > 0.9
-    assert calibration.risk_slope > 0.0
+def test_calibrate_model_parts_the_held_out_infants() -> None:
+    model, held = _held(20, offset=3.0)
+    found = calibrate_model(model, held, (), 3.0)
+    assert found.risk_slope > 0.0 and found.n_recordings == 20
+    line = [found.risk_slope * model.readings[one.file].margin + found.risk_intercept for one in held]
+    risks = 1 / (1 + np.exp(-np.array(line)))
+    assert ((risks >= found.risk_threshold) == [one.is_risk for one in held]).all()
+    assert (found.clip_temperature, np.isnan(found.fms_frequency_mae)) == (1.0, True)
+    assert 0.25 < found.fms_threshold < 0.36  # between the classes' windows
 
 
-def test_fused_margins_with_info_differ_by_the_branch() -> None:
-    torch.manual_seed(1)
-    mam, scored = Mam(), _scored(4)
-    with torch.inference_mode():
-        info = mam.info.eval()(torch.from_numpy(scored[0].subject.characteristics)[None])[0]
-    difference = fused_margins(mam, scored, with_info=True) - fused_margins(mam, scored, with_info=False)
-    assert np.allclose(difference, float(info[1] - info[0]), atol=1e-6)
+def test_calibrate_model_takes_the_fms_threshold_from_clips_where_there_are_any() -> None:
+    model, held = _held(20)
+    found = calibrate_model(model, held, _rated(0.0), 3.0)
+    assert found.fms_threshold == pytest.approx(0.5, abs=0.06)
+    assert found.fms_frequency_mae < 0.08 and found.clip_temperature != 1.0
+
+
+def test_calibrate_model_does_not_turn_the_ranking_round() -> None:
+    found = calibrate_model(*_held(20, sign=-1.0), (), 3.0)
+    assert (found.risk_slope, found.risk_intercept) == (1.0, 0.0)
+
+
+def test_calibrate_model_of_one_class() -> None:
+    model, held = _held(6)
+    with pytest.raises(UsageError, match="both classes"):
+        calibrate_model(model, held[::2], (), 3.0)
+
+
+def test_prior_shift_moves_even_odds_to_one_half() -> None:
+    shift = prior_shift(_rated(2.0))
+    assert shift[0] - shift[1] == pytest.approx(-2.0, abs=0.4)
+
+
+def test_prior_shift_of_logits_that_say_nothing() -> None:
+    assert prior_shift(_rated(2.0, scale=0.0)).tolist() == [0.0, 0.0]
+    (logits, shares), *_ = _rated(2.0)
+    assert prior_shift([(logits, 0 * shares)]).tolist() == [0.0, 0.0]

@@ -14,7 +14,7 @@ from fidgety.phantom.cohort_files import CohortPlan, write_cohort
 from fidgety.phantom.cohort_kinds import CLIPS, EXTERNAL, INTERNAL
 from fidgety.training.cohort_data import Request
 from fidgety.training.cohort_run import train_cohort
-from fidgety.training.lifter_files import take_lifter
+from fidgety.training.lifting.graph import open_lifter
 from fidgety.training.protocol import Protocol, protocol_of, read_protocol
 from fidgety.training.task import Options
 from fidgety.training.team import Team
@@ -38,7 +38,7 @@ def _tiny() -> Protocol:
 def folder(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """bundle: the demo's lifter alone. internal: 16 infants of 13 s. clips, external: 8 infants each."""
     root = tmp_path_factory.mktemp("run")
-    lifter = take_lifter(None, root).graph
+    lifter = open_lifter()
     made = replace(manifest, lifter=lifter.settings)
     write_bundle(root / "bundle", made, {lifter.settings.graph: lifter.path})
     for kind, n_infants in ((INTERNAL, 16), (CLIPS, 8), (EXTERNAL, 8)):

@@ -27,7 +27,6 @@ from fidgety.training.cohort_tracks import (
     cohort_digest,
     track_cohort,
 )
-from fidgety.training.samples import characteristics_row
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +51,9 @@ def test_track_cohort_gives_what_the_tables_say(cohort: Cohort, infants: tuple[T
     for told, infant in zip(cohort.infants, infants, strict=True):
         assert (infant.site, infant.is_risk, infant.category) == (told.site, told.label == "risk", told.fms_category)
         for one, recording in zip(cohort.recordings_of(told), infant.recordings, strict=True):
-            known = characteristics_row(characteristics_at(told, one))
-            assert recording.characteristics is not None and np.array_equal(recording.characteristics, known)
+            known = characteristics_at(told, one)
+            row = [known.sex == "male", known.gestation_weeks, known.birth_weight_g, known.corrected_age_weeks]
+            assert recording.characteristics == pytest.approx(np.array(row, float))
             assert recording.is_risk == infant.is_risk and recording.is_simulated
             clips = [clip for clip in label_clips(cohort.ratings) if clip.file == one.file]
             assert recording.clip_starts.tolist() == [round(clip.start_s * 25) for clip in clips]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from fidgety.training.losses import clip_loss
 from fidgety.training.networks.mam import (
     AdditiveAttention,
     BagNetwork,
@@ -129,3 +131,30 @@ def test_fuse_without_characteristics_equals_an_undecided_branch() -> None:
     bag = torch.tensor([[0.9, 0.1], [0.2, 0.8]])
     assert torch.allclose(fuse(bag, None), fuse(bag, torch.full((2, 2), 0.5)))
     assert fuse(torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 0.0]]))[0, 1].item() == pytest.approx(0.1192, abs=1e-4)
+
+
+def test_clip_network_learns_to_tell_quick_from_slow_movement() -> None:
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    time_s = np.arange(240) / 25.0
+    rest = rng.normal(0.0, 100.0, (17, 3))
+    rest[0], rest[8] = (0, 0, 0), (0, -190, 0)
+
+    def draw(n: int) -> tuple[torch.Tensor, torch.Tensor]:
+        labels = np.arange(n) % 2
+        rate_hz = np.where(labels == 0, 1.6, 0.5)[:, None, None, None]
+        phase = rng.uniform(0, 6.3, (n, 1, 17, 3))
+        windows = rest + 8.0 * np.sin(6.283 * rate_hz * time_s[None, :, None, None] + phase)
+        return torch.from_numpy(windows.astype(np.float32)), torch.from_numpy(labels)
+
+    clip = Mam().clip.train()
+    optimiser = torch.optim.Adam(clip.parameters(), lr=1e-3)
+    for _ in range(12):
+        windows, labels = draw(16)
+        optimiser.zero_grad()
+        clip_loss(clip(windows, 12)[0], labels).backward()
+        optimiser.step()
+    windows, labels = draw(16)
+    with torch.inference_mode():
+        right = (clip.eval()(windows)[0].argmax(-1) == labels).float().mean()
+    assert right >= 0.9
