@@ -13,7 +13,7 @@ import fidgety
 PACKAGE = Path(fidgety.__file__).parent
 TRAINING_ONLY = ("torch", "onnx", "tflite", "ai_edge_litert", "matplotlib", "pydantic", "scipy", "sklearn", "tensorrt")
 BASE = {"bundle", "records", "skeleton", "errors"}
-PLAIN_MODULES = ("bundle", "infant", "records", "skeleton", "errors", "__init__")
+PLAIN_MODULES = ("infant", "records", "skeleton", "errors", "__init__")
 MIDDLE = ("export", "calibration", "training", "phantom", "report")
 
 
@@ -61,6 +61,11 @@ def test_cohort_imports_only_what_lies_below_it(path: Path) -> None:
 @pytest.mark.parametrize("name", PLAIN_MODULES)
 def test_plain_modules_import_only_each_other(name: str) -> None:
     assert parts_of(PACKAGE / f"{name}.py") <= BASE
+
+
+@pytest.mark.parametrize("path", files_of("bundle"), ids=lambda path: path.stem)
+def test_bundle_imports_only_what_lies_below_it(path: Path) -> None:
+    assert parts_of(path) <= BASE
 
 
 def test_nothing_but_the_command_line_imports_the_command_line() -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fidgety.commands.options import BundlePath, load_bundle, log
 from fidgety.errors import UsageError
+
+if TYPE_CHECKING:
+    from fidgety.bundle import Bundle
 
 __all__ = ["app"]
 
@@ -55,12 +58,101 @@ def build(
 def show(bundle_path: BundlePath = None) -> None:
     """Print the manifest of a bundle whose files are all what it names."""
     bundle = load_bundle(bundle_path)
-    print(f"{bundle.label} at {bundle.path}")
+    print(f"{bundle.label} at {bundle.path}, {_signed(bundle)}")
     print((bundle.path / "manifest.json").read_text(encoding="utf-8"), end="")
 
 
 @app.command("verify")
 def verify(bundle_path: BundlePath = None) -> None:
-    """Check every file of a bundle against its manifest."""
+    """Check every file of a bundle against its manifest, and the manifest against its signature."""
     bundle = load_bundle(bundle_path)
-    print(f"{bundle.label}: {len(bundle.manifest.files)} files are what the manifest names")
+    print(f"{bundle.label}: {len(bundle.manifest.files)} files are what the manifest names; {_signed(bundle)}")
+
+
+@app.command("key")
+def key(
+    out: Annotated[Path, typer.Argument(help="File for the private key; the public one is put beside it.")],
+) -> None:
+    """Make a key pair to sign with, and to trust. $FIDGETY_KEY_PASSPHRASE locks the private key."""
+    from fidgety.bundle.signature import key_folder, make_key
+
+    key_id = make_key(out)
+    print(f"key {key_id} written to {out} (keep it secret) and {out}.pub (copy it to {key_folder()} of each device)")
+
+
+@app.command("sign")
+def sign(
+    key_path: Annotated[Path, typer.Option("--key", help="Private key that `bundle key` made.")],
+    bundle_path: BundlePath = None,
+) -> None:
+    """Sign a bundle, so that devices which trust the key may install it."""
+    from fidgety.bundle import default_bundle_path, open_bundle
+    from fidgety.bundle.signature import sign_bundle
+
+    bundle = open_bundle(bundle_path or default_bundle_path())
+    print(f"{bundle.label} signed with the key {sign_bundle(bundle, key_path)}")
+
+
+@app.command("pack")
+def pack(
+    out: Annotated[Path, typer.Argument(help="File to write, such as a USB stick's demo.fidgety.")],
+    bundle_path: BundlePath = None,
+) -> None:
+    """Write a bundle into one file."""
+    from fidgety.bundle.one_file import pack_bundle
+
+    bundle = load_bundle(bundle_path)
+    pack_bundle(bundle, out)
+    print(f"{bundle.label} written to {out}, {_signed(bundle)}")
+
+
+@app.command("install")
+def install(
+    source: Annotated[Path, typer.Argument(help="A bundle's folder, or the file that `bundle pack` wrote.")],
+    bundle_path: BundlePath = None,
+) -> None:
+    """Put a signed bundle of a higher version into use; the one before is kept."""
+    from fidgety.bundle import default_bundle_path
+    from fidgety.bundle.install import install_bundle
+
+    path = bundle_path or default_bundle_path()
+    print(f"bundle {install_bundle(source, path).label} is in use at {path}")
+
+
+@app.command("rollback")
+def rollback(bundle_path: BundlePath = None) -> None:
+    """Put the bundle before into use again."""
+    from fidgety.bundle import default_bundle_path
+    from fidgety.bundle.install import roll_back
+
+    path = bundle_path or default_bundle_path()
+    print(f"bundle {roll_back(path).label} is in use at {path} again")
+
+
+@app.command("diff")
+def diff(
+    one: Annotated[Path, typer.Argument(help="A bundle's folder.")],
+    other: Annotated[Path, typer.Argument(help="Another one's.")],
+) -> None:
+    """Print what two bundles differ in, key by key."""
+    from fidgety.bundle import open_bundle
+    from fidgety.bundle.difference import differences
+
+    first, second = open_bundle(one), open_bundle(other)
+    print(f"{first.label} -> {second.label}")
+    for line in differences(first, second):
+        print(line)
+
+
+def _signed(bundle: Bundle) -> str:
+    """Who signed it, as far as this device can tell."""
+    from fidgety.bundle.signature import key_folder, signer_of, trusted_keys
+    from fidgety.errors import BundleError
+
+    keys = trusted_keys(key_folder())
+    if not keys:
+        return f"its maker is not checked: no key is trusted in {key_folder()}"
+    try:
+        return f"signed with the trusted key {signer_of(bundle, keys)}"
+    except BundleError as error:
+        return str(error)

@@ -28,10 +28,13 @@ def log(text: str) -> None:
 
 
 def load_bundle(path: Path | None) -> Bundle:
-    """The bundle at `path`, or the default one. Raises BundleError."""
+    """The bundle at `path`, or the default one. Raises BundleError, also where this device trusts other makers only."""
     from fidgety.bundle import default_bundle_path, open_bundle
+    from fidgety.bundle.signature import require_trusted
 
-    return open_bundle(path or default_bundle_path())
+    bundle = open_bundle(path or default_bundle_path())
+    require_trusted(bundle)
+    return bundle
 
 
 @contextmanager

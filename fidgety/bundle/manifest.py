@@ -1,19 +1,10 @@
-"""The model bundle: graphs plus one manifest that holds everything a result depends on.
-
-A bundle is a folder with `manifest.json` and the files that it names. Frame rate, window, strides, skeleton,
-thresholds, calibration and provenance live here and nowhere else. Reading is strict: an unknown or missing key raises
-and names the key; a changed byte is refused. A bundle is written whole or not at all: staged beside its place, synced,
-then renamed.
-"""
+"""The manifest: everything a result depends on, read strictly. An unknown or missing key raises and names the key."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
-import os
-import shutil
 import types
 import typing
 from collections.abc import Mapping
@@ -21,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from fidgety.errors import BundleError, DeviceError
+from fidgety.errors import BundleError
 
 __all__ = [
-    "Bundle",
+    "MANIFEST_NAME",
+    "SIGNATURE_NAME",
     "CharacteristicScale",
     "LabelScheme",
     "LifterSettings",
@@ -36,13 +28,12 @@ __all__ = [
     "Provenance",
     "QualityLimits",
     "TrackSettings",
-    "default_bundle_path",
-    "open_bundle",
-    "sha256_of_file",
-    "write_bundle",
+    "check_name",
+    "read_manifest",
+    "write_manifest",
 ]
 
-MANIFEST_NAME = "manifest.json"
+MANIFEST_NAME, SIGNATURE_NAME = "manifest.json", "signature.json"
 FORMAT = 1
 
 
@@ -190,132 +181,33 @@ class Manifest:
     files: Mapping[str, str]  # file -> sha256
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """A bundle on disk whose every file was checked when it was opened."""
+def read_manifest(raw: bytes, where: str) -> Manifest:
+    """The manifest that these bytes hold; `where` stands in messages.
 
-    path: Path
-    manifest: Manifest
-    sha256: str  # of the manifest, which names every file's hash
-
-    @property
-    def label(self) -> str:
-        """Name, version and short hash: what every result names."""
-        return f"{self.manifest.name} {self.manifest.version} ({self.sha256[:12]})"
-
-    def file(self, name: str) -> Path:
-        """Path of a file that the manifest names."""
-        if name not in self.manifest.files:
-            raise BundleError(f"the bundle {self.path} does not list the file {name!r}")
-        return self.path / name
-
-
-def default_bundle_path() -> Path:
-    """`$FIDGETY_BUNDLE`, else the user's data folder."""
-    if chosen := os.environ.get("FIDGETY_BUNDLE"):
-        return Path(chosen)
-    data_home = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return Path(data_home) / "fidgety" / "bundle"
-
-
-def sha256_of_file(path: Path) -> str:
-    """Hex SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def open_bundle(path: Path) -> Bundle:
-    """Read and check a bundle folder.
-
-    Raises BundleError when it is missing, when the manifest has unknown, missing or ill-typed keys, or when any file
-    is missing or its bytes are not those that the manifest names.
+    Raises BundleError where it is damaged, of another format, or has unknown, missing or ill-typed keys.
     """
-    manifest_path = path / MANIFEST_NAME
-    try:
-        raw = manifest_path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        raise BundleError(
-            f"no model bundle at {path}: make it with `fidgety bundle build` or name one with --bundle"
-        ) from None
-    except OSError as error:
-        raise BundleError(f"{manifest_path} cannot be read: {error.strerror}") from error
     try:
         data = json.loads(raw)
-    except ValueError as error:
-        raise BundleError(f"{manifest_path} is damaged ({error}): build or install the bundle anew") from error
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{where} is damaged ({error}): build or install the bundle anew") from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         found = data.get("format") if isinstance(data, dict) else None
-        raise BundleError(f"{manifest_path} has format {found!r}, this program reads {FORMAT}: build the bundle anew")
+        raise BundleError(f"{where} has format {found!r}, this program reads {FORMAT}: build the bundle anew")
     manifest: Manifest = _from_json(Manifest, data, where="manifest")
-    for name, expected in manifest.files.items():
-        _check_file(path, name, expected)
-    return Bundle(path, manifest, hashlib.sha256(raw).hexdigest())
+    for name in manifest.files:
+        check_name(name, where)
+    return manifest
 
 
-def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, Path]) -> Bundle:
-    """Write a bundle folder from `files` (name -> where its bytes lie now), replacing what is there in one rename.
-
-    `manifest.files` is filled in here. A kill at any moment leaves the old bundle or the new one (the old one may wait
-    as `<name>.previous`). Raises DeviceError when the disk lets us down (the old bundle then stays in its place), and
-    BundleError for a file name that leads out of the folder.
-    """
-    for name in files:
-        _check_name(path, name)
-    manifest = dataclasses.replace(
-        manifest, files={name: sha256_of_file(source) for name, source in sorted(files.items())}
-    )
-    staged = path.with_name(path.name + ".staged")
-    previous = path.with_name(path.name + ".previous")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(staged, ignore_errors=True)
-        staged.mkdir()
-        for name, source in files.items():
-            shutil.copyfile(source, staged / name)
-            _sync(staged / name)
-        (staged / MANIFEST_NAME).write_text(json.dumps(dataclasses.asdict(manifest), indent=1) + "\n")
-        _sync(staged / MANIFEST_NAME)
-        _sync(staged)
-        if path.exists():
-            shutil.rmtree(previous, ignore_errors=True)
-            path.rename(previous)
-        staged.rename(path)
-        _sync(path.parent)
-    except OSError as error:
-        if previous.exists() and not path.exists():
-            previous.rename(path)
-        raise DeviceError(f"the bundle cannot be written to {path}: {error.strerror}") from error
-    return open_bundle(path)
+def write_manifest(manifest: Manifest) -> bytes:
+    """The bytes that `read_manifest` reads; the same for the same manifest."""
+    return (json.dumps(dataclasses.asdict(manifest), indent=1) + "\n").encode()
 
 
-def _sync(path: Path) -> None:
-    """Have a file's bytes, or a folder's names, on the disk before going on."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _check_name(folder: Path, name: str) -> None:
-    if name in ("", ".", "..", MANIFEST_NAME) or Path(name).name != name:
-        raise BundleError(f"the manifest of {folder} names {name!r}: a bundle's files lie in its own folder")
-
-
-def _check_file(folder: Path, name: str, expected: str) -> None:
-    _check_name(folder, name)
-    try:
-        found = sha256_of_file(folder / name)
-    except OSError as error:
-        raise BundleError(f"{folder / name} cannot be read: {error.strerror}; install the bundle anew") from error
-    if found != expected:
-        raise BundleError(
-            f"{folder / name} is not the file that the manifest names (sha256 {found[:12]}, expected "
-            f"{expected[:12]}): it is damaged or was changed; install the bundle anew"
-        )
+def check_name(name: str, where: str) -> None:
+    """Raises BundleError for a file name that leads out of the bundle's folder, or is one of its own two."""
+    if name in ("", ".", "..", MANIFEST_NAME, SIGNATURE_NAME) or Path(name).name != name or "\\" in name:
+        raise BundleError(f"{where} names {name!r}: a bundle's files lie in its own folder")
 
 
 def _from_json(kind: Any, value: Any, where: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fidgety.bundle import Bundle, Manifest, default_bundle_path, open_bundle, sha256_of_file, write_bundle
+from fidgety.bundle.store import changing, kept, one_before
 from fidgety.errors import BundleError, DeviceError
 
 Edit = Callable[[dict[str, Any]], None]
@@ -167,19 +168,39 @@ def test_write_bundle_name_that_leads_out_writes_nothing(
     assert not (tmp_path / "bundle").exists()
 
 
-def test_write_bundle_replaces_and_keeps_the_previous_one(
-    bundle: Bundle, manifest: Manifest, contents: dict[str, Path]
+def test_write_bundle_replaces_in_one_step_and_keeps_the_one_before(
+    tmp_path: Path, bundle: Bundle, manifest: Manifest, contents: dict[str, Path]
+) -> None:
+    labels = [bundle.label]
+    for text in (b"better", b"best"):
+        contents["mam_bag.onnx"].write_bytes(text)
+        labels.append(write_bundle(tmp_path / "bundle", manifest, contents).label)
+        assert open_bundle(tmp_path / "bundle").file("mam_bag.onnx").read_bytes() == text
+    assert len(set(labels)) == 3
+    assert [open_bundle(place).label for _, place in kept(tmp_path / "bundle")] == labels[1:]
+    assert not list(tmp_path.glob("bundle.kept/.staged"))
+
+
+def test_open_bundle_stays_what_it_is_when_another_is_put_into_use(
+    tmp_path: Path, bundle: Bundle, manifest: Manifest, contents: dict[str, Path]
 ) -> None:
     contents["mam_bag.onnx"].write_bytes(b"better")
-    new = write_bundle(bundle.path, manifest, contents)
-    assert new.label != bundle.label
-    assert open_bundle(bundle.path).file("mam_bag.onnx").read_bytes() == b"better"
-    assert open_bundle(bundle.path.with_name("bundle.previous")).label == bundle.label
-    assert not bundle.path.with_name("bundle.staged").exists()
+    write_bundle(tmp_path / "bundle", manifest, contents)
+    assert bundle.file("mam_bag.onnx").read_bytes() == b"graph b" * 100
+
+
+def test_write_bundle_over_a_plain_folder_of_older_programs_keeps_it(
+    tmp_path: Path, bundle: Bundle, manifest: Manifest, contents: dict[str, Path]
+) -> None:
+    shutil.copytree(bundle.path, tmp_path / "old")
+    contents["mam_bag.onnx"].write_bytes(b"better")
+    new = write_bundle(tmp_path / "old", manifest, contents)
+    assert open_bundle(tmp_path / "old").label == new.label
+    assert open_bundle(one_before(tmp_path / "old")).label == bundle.label
 
 
 def test_write_bundle_disk_full_while_copying_leaves_the_old_one(
-    bundle: Bundle, manifest: Manifest, contents: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, bundle: Bundle, manifest: Manifest, contents: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def copy_half(source: Path, target: Path) -> None:
         target.write_bytes(source.read_bytes()[:10])
@@ -187,56 +208,44 @@ def test_write_bundle_disk_full_while_copying_leaves_the_old_one(
 
     monkeypatch.setattr(shutil, "copyfile", copy_half)
     with pytest.raises(DeviceError, match="No space left"):
-        write_bundle(bundle.path, manifest, contents)
-    assert open_bundle(bundle.path).label == bundle.label
-
-
-def test_write_bundle_failed_rename_puts_the_old_one_back(
-    bundle: Bundle, manifest: Manifest, contents: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rename = Path.rename
-
-    def fail_on_staged(self: Path, target: Path) -> Path:
-        if self.name.endswith(".staged"):
-            raise OSError(5, "Input/output error")
-        return rename(self, target)
-
-    monkeypatch.setattr(Path, "rename", fail_on_staged)
-    with pytest.raises(DeviceError, match="Input/output error"):
-        write_bundle(bundle.path, manifest, contents)
-    assert open_bundle(bundle.path).label == bundle.label
+        write_bundle(tmp_path / "bundle", manifest, contents)
+    assert open_bundle(tmp_path / "bundle").label == bundle.label
+    assert not list(tmp_path.glob("bundle.kept/.staged"))
 
 
 class Killed(BaseException):
     """Stands for a kill: nothing may catch it."""
 
 
-@pytest.mark.parametrize("n_renames_before", [0, 1])
-def test_write_bundle_killed_between_renames_leaves_a_whole_bundle(
+@pytest.mark.parametrize("step", ["rename", "symlink_to", "replace"])
+def test_write_bundle_killed_before_any_step_leaves_a_whole_bundle(
+    tmp_path: Path,
     bundle: Bundle,
     manifest: Manifest,
     contents: dict[str, Path],
     monkeypatch: pytest.MonkeyPatch,
-    n_renames_before: int,
+    step: str,
 ) -> None:
-    rename, n_done = Path.rename, 0
-
-    def rename_until_killed(self: Path, target: Path) -> Path:
-        nonlocal n_done
-        if n_done == n_renames_before:
-            raise Killed
-        n_done += 1
-        return rename(self, target)
+    def kill(*_: Any) -> None:
+        raise Killed
 
     contents["mam_bag.onnx"].write_bytes(b"better")
-    monkeypatch.setattr(Path, "rename", rename_until_killed)
+    monkeypatch.setattr(Path, step, kill)
     with pytest.raises(Killed):
-        write_bundle(bundle.path, manifest, contents)
+        write_bundle(tmp_path / "bundle", manifest, contents)
     monkeypatch.undo()
-    left = bundle.path if n_renames_before == 0 else bundle.path.with_name("bundle.previous")
-    assert open_bundle(left).label == bundle.label
-    new = write_bundle(bundle.path, manifest, contents)  # and the next attempt goes through
-    assert open_bundle(bundle.path).label == new.label
+    assert open_bundle(tmp_path / "bundle").label == bundle.label
+    new = write_bundle(tmp_path / "bundle", manifest, contents)  # and the next attempt goes through
+    assert open_bundle(tmp_path / "bundle").label == new.label
+    assert [open_bundle(place).label for _, place in kept(tmp_path / "bundle")] == [bundle.label, new.label]
+
+
+def test_write_bundle_beside_another_writer_waits_for_nobody(
+    tmp_path: Path, bundle: Bundle, manifest: Manifest, contents: dict[str, Path]
+) -> None:
+    with changing(tmp_path / "bundle"), pytest.raises(DeviceError, match="another bundle is being put"):
+        write_bundle(tmp_path / "bundle", manifest, contents)
+    assert open_bundle(tmp_path / "bundle").label == bundle.label
 
 
 def test_write_bundle_place_that_cannot_be_written(
