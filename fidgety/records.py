@@ -189,6 +189,8 @@ class Risk:
     threshold: float
     is_risk: bool
     used_characteristics: bool  # False: the Info Branch was left out
+    prevalence: float | None = None  # of risk at the site whose threshold it is; None: no site told its own
+    predictive_value: float | None = None  # share of findings of this class that are right, at that prevalence
 
 
 @dataclass(frozen=True, slots=True)

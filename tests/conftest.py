@@ -67,9 +67,10 @@ LYING = {
 def manifest() -> Manifest:
     """A manifest with the figures of the demo bundle and no files yet."""
     return Manifest(
-        format=1,
+        format=2,
         name="test-bundle",
         version="1.0",
+        parent=None,
         provenance=Provenance("phantom", "DEMO", "a wheel", "Apache-2.0", "a command", "another", {"numpy": "2"}),
         pose=PoseSettings(
             "blazepose",
@@ -91,7 +92,7 @@ def manifest() -> Manifest:
         mam=MamSettings("mam_window.onnx", "mam_bag.onnx", "mam_info.onnx", 240, 150, 20, 0.1, 200.0),
         label_scheme=LabelScheme("mam-2023", ("continual", "intermittent"), ("sporadic", "absent")),
         probability=ProbabilityCalibration(1.0, 1.0, 0.0),
-        operating_point=OperatingPoint(0.5, 0.5, "by hand"),
+        operating_point=OperatingPoint(0.5, 0.5, "by hand", None),
         quality=QualityLimits(
             min_age_weeks=9.0,
             max_age_weeks=20.0,

@@ -24,6 +24,8 @@ from fidgety.bundle.manifest import (
     ProbabilityCalibration,
     Provenance,
     QualityLimits,
+    Share,
+    SiteFigures,
     TrackSettings,
 )
 
@@ -39,6 +41,8 @@ __all__ = [
     "ProbabilityCalibration",
     "Provenance",
     "QualityLimits",
+    "Share",
+    "SiteFigures",
     "TrackSettings",
     "default_bundle_path",
     "open_bundle",

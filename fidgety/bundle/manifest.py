@@ -15,6 +15,7 @@ from typing import Any, Literal
 from fidgety.errors import BundleError
 
 __all__ = [
+    "FORMAT",
     "MANIFEST_NAME",
     "SIGNATURE_NAME",
     "CharacteristicScale",
@@ -27,6 +28,8 @@ __all__ = [
     "ProbabilityCalibration",
     "Provenance",
     "QualityLimits",
+    "Share",
+    "SiteFigures",
     "TrackSettings",
     "check_name",
     "read_manifest",
@@ -34,7 +37,7 @@ __all__ = [
 ]
 
 MANIFEST_NAME, SIGNATURE_NAME = "manifest.json", "signature.json"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +123,36 @@ class ProbabilityCalibration:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """A share of infants with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class SiteFigures:
+    """What the risk threshold does at one site, whose labelled infants it was chosen on."""
+
+    site: str
+    n_risk: int
+    n_normal: int
+    sensitivity: Share  # expected of infants to come
+    specificity: Share
+    prevalence: float | None  # of risk among the infants whom the site records; None = not told
+    ppv: float | None  # of a finding of risk, at that prevalence
+    npv: float | None  # of a finding of normal
+
+
+@dataclass(frozen=True, slots=True)
 class OperatingPoint:
     """The thresholds that turn probabilities into findings."""
 
     fms_threshold: float  # a window holds FMs from this P(FMs) on
     risk_threshold: float
     chosen_by: str  # how and on what
+    site: SiteFigures | None  # None: not chosen at a site
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +195,7 @@ class Manifest:
     format: int
     name: str
     version: str
+    parent: str | None  # SHA-256 of the bundle that this one was derived from, by a calibration
     provenance: Provenance
     pose: PoseSettings
     track: TrackSettings

@@ -6,14 +6,23 @@ Both are chosen on held-out infants, never on those that are reported.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
 from fidgety.errors import UsageError
 
-__all__ = ["choose_fms_threshold", "choose_risk_threshold", "cost_threshold"]
+__all__ = [
+    "choose_fms_threshold",
+    "choose_risk_threshold",
+    "cost_threshold",
+    "least_infants",
+    "sensitivity_spread",
+    "sensitivity_threshold",
+]
 
 
 def choose_fms_threshold(
@@ -45,6 +54,45 @@ def cost_threshold(miss_weight: float) -> float:
     if not 0.0 < miss_weight < float("inf"):
         raise UsageError(f"a missed infant weighs {miss_weight} false alarms: expected a number above zero")
     return 1.0 / (1.0 + miss_weight)
+
+
+def least_infants(sensitivity: float) -> int:
+    """How many infants at risk `sensitivity_threshold` needs. Raises UsageError for a sensitivity outside (0, 1)."""
+    if not 0.0 < sensitivity < 1.0:
+        raise UsageError(f"a sensitivity lies between 0 and 1: got {sensitivity}")
+    return math.ceil(round(sensitivity / (1.0 - sensitivity), 9))
+
+
+def sensitivity_threshold(risks: ArrayLike, sensitivity: float) -> float:
+    """The highest threshold that the next infant at risk will reach with at least this probability.
+
+    risks: (N,) in [0, 1], of infants at risk alone, one each. It is the k-th smallest of them, k = floor((N + 1)
+    (1 - sensitivity)): if the next infant is one of the same kind, its rank among them is any, so that it lies below
+    with a probability of k / (N + 1) at most (split conformal prediction; Vovk et al. 2005). Raises UsageError where
+    there are too few infants to promise so much.
+    """
+    values = np.sort(np.asarray(risks, dtype=np.float64))
+    return float(values[_place(len(values), sensitivity) - 1])
+
+
+def sensitivity_spread(n_risk: int, sensitivity: float) -> tuple[float, float, float]:
+    """What the sensitivity of `sensitivity_threshold` on all infants to come will be: its mean and 95 % interval.
+
+    Whatever risks look like, it is Beta(n + 1 - k, k) distributed, as the k-th smallest of n is. Errors as there.
+    """
+    place = _place(n_risk, sensitivity)
+    spread = stats.beta(n_risk + 1 - place, place)
+    return float(spread.mean()), float(spread.ppf(0.025)), float(spread.ppf(0.975))
+
+
+def _place(n_risk: int, sensitivity: float) -> int:
+    """k of the k-th smallest risk."""
+    if n_risk < least_infants(sensitivity):
+        raise UsageError(
+            f"a sensitivity of {sensitivity:g} needs {least_infants(sensitivity)} infants at risk or more, {n_risk} "
+            "could be assessed: ask for less, or add infants"
+        )
+    return math.floor(round((n_risk + 1) * (1.0 - sensitivity), 9))
 
 
 def choose_risk_threshold(probabilities: ArrayLike, is_risk: ArrayLike) -> float:

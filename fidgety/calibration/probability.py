@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fidgety.errors import UsageError
 
-__all__ = ["fit_platt", "fit_temperature", "sigmoid"]
+__all__ = ["fit_platt", "fit_slope", "fit_temperature", "sigmoid"]
 
 _TEMPERATURES = (0.05, 20.0)
 
@@ -49,6 +49,15 @@ def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> float:
     return float(np.exp((low + high) / 2))
 
 
+def fit_slope(logits: ArrayLike, is_risk: ArrayLike) -> tuple[float, float]:
+    """Slope of probability = sigmoid(slope * logit) by Newton's method, and an intercept of 0: one over a temperature.
+
+    Arguments, targets and errors as in `fit_platt`.
+    """
+    x, targets = _platt_targets(logits, is_risk)
+    return float(_fit_line(x[:, None], targets)[0]), 0.0
+
+
 def fit_platt(logits: ArrayLike, is_risk: ArrayLike) -> tuple[float, float]:
     """Slope and intercept of probability = sigmoid(slope * logit + intercept); Newton's method on the smoothed
     likelihood.
@@ -56,20 +65,30 @@ def fit_platt(logits: ArrayLike, is_risk: ArrayLike) -> tuple[float, float]:
     logits: (N,) of the fused risk. is_risk: (N,) bool. Raises UsageError for other shapes, or where all are of one
     class.
     """
+    x, targets = _platt_targets(logits, is_risk)
+    weights = _fit_line(np.stack([x, np.ones_like(x)], axis=1), targets)
+    return float(weights[0]), float(weights[1])
+
+
+def _platt_targets(logits: ArrayLike, is_risk: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(N,) logits and Platt's smoothed targets."""
     x, labels = np.asarray(logits, dtype=np.float64), np.asarray(is_risk, dtype=np.float64)
     if x.ndim != 1 or labels.shape != x.shape:
         raise UsageError(f"logits (N,) and labels (N,): got {x.shape}, {labels.shape}")
     _require_both(labels)
     n_risk, n_normal = labels.sum(), len(labels) - labels.sum()
-    targets = np.where(labels > 0.5, (n_risk + 1) / (n_risk + 2), 1 / (n_normal + 2))
-    design = np.stack([x, np.ones_like(x)], axis=1)
-    weights = np.zeros(2)
+    return x, np.where(labels > 0.5, (n_risk + 1) / (n_risk + 2), 1 / (n_normal + 2))
+
+
+def _fit_line(design: NDArray[np.float64], targets: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights (K,) of the most likely sigmoid(design @ weights), design (N, K); Newton's method with halved steps."""
+    weights = np.zeros(design.shape[1])
     value = _cross_entropy(design @ weights, targets)
     for _ in range(100):
         probability = sigmoid(design @ weights)
-        gradient = design.T @ (probability - targets) / len(x)
-        curvature = (design * (probability * (1 - probability))[:, None]).T @ design / len(x)
-        step = np.linalg.solve(curvature + 1e-9 * np.eye(2), gradient)
+        gradient = design.T @ (probability - targets) / len(design)
+        curvature = (design * (probability * (1 - probability))[:, None]).T @ design / len(design)
+        step = np.linalg.solve(curvature + 1e-9 * np.eye(design.shape[1]), gradient)
         size = 1.0
         while size > 1e-8 and _cross_entropy(design @ (weights - size * step), targets) > value:
             size /= 2
@@ -77,7 +96,7 @@ def fit_platt(logits: ArrayLike, is_risk: ArrayLike) -> tuple[float, float]:
         value = _cross_entropy(design @ weights, targets)
         if np.abs(size * step).max() < 1e-9:
             break
-    return float(weights[0]), float(weights[1])
+    return np.asarray(weights)
 
 
 def _require_both(labels: NDArray[np.float64]) -> None:

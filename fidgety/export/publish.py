@@ -33,6 +33,7 @@ from fidgety.bundle import (
     sha256_of_file,
     write_bundle,
 )
+from fidgety.bundle.manifest import FORMAT
 from fidgety.errors import BundleError
 from fidgety.export.fetch import Variant
 from fidgety.export.parity import ParityReport
@@ -125,9 +126,10 @@ def build_bundle(
 def _manifest(training: dict[str, Any], variant: Variant, provenance: Provenance) -> Manifest:
     try:
         return Manifest(
-            format=1,
+            format=FORMAT,
             name=str(training["name"]),
             version=f"{training['version']}-{variant}",
+            parent=None,
             provenance=provenance,
             pose=PoseSettings(
                 family="blazepose",
@@ -149,7 +151,7 @@ def _manifest(training: dict[str, Any], variant: Variant, provenance: Provenance
             mam=MamSettings(*MAM_GRAPHS, 240, 150, 20, max_missing_share=0.1, max_gap_ms=200.0),
             label_scheme=LabelScheme("mam-2023", ("continual", "intermittent"), ("sporadic", "absent")),
             probability=ProbabilityCalibration(**training["probability"]),
-            operating_point=OperatingPoint(**training["operating_point"]),
+            operating_point=OperatingPoint(**training["operating_point"], site=None),
             quality=QUALITY_LIMITS,
             characteristics=tuple(CharacteristicScale(**row) for row in training["characteristics"]),
             files={},

@@ -29,6 +29,7 @@ from fidgety.report.wording import (
     describe_class,
     describe_info_branch,
     describe_noise_floor,
+    describe_predictive_value,
     format_clock,
     format_interval,
     format_percent,
@@ -125,6 +126,8 @@ def _risk_card(assessment: Assessment, risk: Risk) -> str:
     label = f"{RISK_NAME} {percent} %, 95 % interval {interval}, threshold {format_percent(risk.threshold)} %"
     kind = "risk" if risk.is_risk else "normal"
     name, _, spans = describe_class(risk).partition(" (")
+    predictive = describe_predictive_value(risk)
+    worth = f"{predictive[0].upper()}{predictive[1:]} here. " if predictive else ""
     caution = f"The {html.escape(spans.rstrip(')'))}. " if spans else ""
     return (
         f'<section class="card is-{kind}" aria-labelledby="risk-title">'
@@ -133,7 +136,7 @@ def _risk_card(assessment: Assessment, risk: Risk) -> str:
         f'<p class="of"><span class="chip {kind}">{name[0].upper()}{name[1:]}</span><br>'
         f'<span class="soft">95 % interval {html.escape(interval)}</span></p>'
         f"{draw_interval(risk.probability, risk.low, risk.high, risk.threshold, label)}"
-        f'<p class="close soft">{caution}Infant’s characteristics (Info Branch): '
+        f'<p class="close soft">{caution}{worth}Infant’s characteristics (Info Branch): '
         f"{html.escape(describe_info_branch(assessment, risk))}.</p></section>"
     )
 

@@ -36,6 +36,16 @@ __all__ = ["CSV_COLUMNS", "assessment_from_json", "assessment_to_json", "read_js
 
 FORMAT = 1
 _MOMENT_FRAMES = 240
+_RISK_FIELDS = (
+    "probability",
+    "low",
+    "high",
+    "threshold",
+    "is_risk",
+    "used_characteristics",
+    "prevalence",
+    "predictive_value",
+)
 
 CSV_COLUMNS = (
     "recording",
@@ -54,6 +64,8 @@ CSV_COLUMNS = (
     "risk_threshold",
     "is_risk",
     "used_characteristics",
+    "prevalence",
+    "predictive_value",
     "n_bouts",
     "bouts_s",
     "not_scored_s",
@@ -85,7 +97,7 @@ def assessment_to_json(assessment: Assessment) -> dict[str, Any]:
         "source_fps": _rounded(assessment.source_fps, 3),
         "is_assessable": scored is not None,
         "fms_frequency": frequency and _fields(frequency, "n_fms", "n_instances", "value", "low", "high"),
-        "risk": risk and _fields(risk, "probability", "low", "high", "threshold", "is_risk", "used_characteristics"),
+        "risk": risk and _fields(risk, *_RISK_FIELDS),
         "quality": {
             "reasons": [_fields(one, "code", "is_blocking", "sentence", "action") for one in blocking + warnings],
             "measures": _plain(assessment.quality.measures),
@@ -158,7 +170,7 @@ def _row(assessment: Assessment) -> dict[str, Any]:
     row |= {"fms_frequency": frequency.get("value"), "risk_probability": risk.get("probability")}
     row |= {f"fms_frequency_{end}": frequency.get(end) for end in ("low", "high")}
     row |= {f"risk_{key}": risk.get(key) for key in ("low", "high", "threshold")}
-    row |= {key: risk.get(key) for key in ("is_risk", "used_characteristics")}
+    row |= {key: risk.get(key) for key in ("is_risk", "used_characteristics", "prevalence", "predictive_value")}
     row["n_bouts"] = len(assessment.bouts) if is_scored else None
     row["bouts_s"] = round(total_s(assessment.bouts), 3) if is_scored else None
     row["not_scored_s"] = round(total_s(assessment.voids), 3)

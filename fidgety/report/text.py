@@ -12,6 +12,7 @@ from fidgety.report.wording import (
     describe_class,
     describe_info_branch,
     describe_noise_floor,
+    describe_predictive_value,
     format_clock,
     format_interval,
     format_percent,
@@ -49,6 +50,8 @@ def format_assessment(assessment: Assessment, width: int = 60) -> str:
     lines += _field("", f"95 % interval {format_interval(risk.low, risk.high)}", width)
     lines += _field("Class", describe_class(risk), width)
     lines += _field("", f"threshold {format_percent(risk.threshold)} %", width)
+    if (predictive := describe_predictive_value(risk)) is not None:
+        lines += _field("", predictive, width)
     lines += _field("Info Branch", describe_info_branch(assessment, risk), width)
     lines += _field("Quality", _count(len(warnings), "warning") if warnings else "ok", width)
     lines += _reason_lines(warnings, width)

@@ -15,6 +15,7 @@ __all__ = [
     "describe_class",
     "describe_info_branch",
     "describe_noise_floor",
+    "describe_predictive_value",
     "format_clock",
     "format_interval",
     "format_percent",
@@ -85,6 +86,14 @@ def describe_class(risk: Risk) -> str:
     """The class at the operating point, and whether the interval leaves it open."""
     name = RISK_CLASS if risk.is_risk else NORMAL_CLASS
     return f"{name} (interval spans the threshold)" if risk.low < risk.threshold <= risk.high else name
+
+
+def describe_predictive_value(risk: Risk) -> str | None:
+    """How often such a finding is right where it was made; None where the site told no prevalence."""
+    if risk.prevalence is None or risk.predictive_value is None:
+        return None
+    right, prevalence = format_percent(risk.predictive_value), format_percent(risk.prevalence)
+    return f"right in {right} % of cases (prevalence {prevalence} %)"
 
 
 def describe_noise_floor(quality: Quality) -> str | None:

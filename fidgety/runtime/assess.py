@@ -91,14 +91,17 @@ class Mam:
         pieces = (picks[i : i + _BAGS_TOGETHER] for i in range(0, len(picks), _BAGS_TOGETHER))
         resamples = np.concatenate([self._risk_of(probabilities[piece], info) for piece in pieces])
         low, high = np.quantile(resamples, [0.025, 0.975])
-        threshold = self._manifest.operating_point.risk_threshold
+        threshold, site = self._manifest.operating_point.risk_threshold, self._manifest.operating_point.site
+        is_risk = bool(point >= threshold)
         return Risk(
             float(point),
             float(min(low, point)),
             float(max(high, point)),
             threshold,
-            bool(point >= threshold),
+            is_risk,
             info is not None,
+            None if site is None else site.prevalence,
+            None if site is None else site.ppv if is_risk else site.npv,
         )
 
     def _info(self, characteristics: Characteristics) -> FloatArray | None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from fidgety.records import Assessment, Stretch
+from fidgety.report.page import render_report
 from fidgety.report.text import format_assessment, format_line, format_summary
 
 from .conftest import BANNER
@@ -40,6 +41,14 @@ def test_format_assessment_states_every_finding(scored: Assessment) -> None:
         "mam-phantom 0.1.0 (abcdef012345)",
     ):
         assert part in text
+
+
+def test_results_say_what_a_finding_is_worth_at_the_site(scored: Assessment) -> None:
+    assert scored.risk is not None
+    told = replace(scored, risk=replace(scored.risk, prevalence=0.1, predictive_value=0.974))
+    assert "               right in 97 % of cases (prevalence 10 %)" in format_assessment(told).splitlines()
+    assert "Right in 97 % of cases (prevalence 10 %) here. Infant’s" in render_report(told)
+    assert "prevalence" not in format_assessment(scored) + render_report(scored)
 
 
 def test_format_assessment_not_assessable_gives_reasons_and_no_number(refused: Assessment) -> None:

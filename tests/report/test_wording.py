@@ -9,6 +9,7 @@ from fidgety.report.wording import (
     clean_name,
     describe_class,
     describe_info_branch,
+    describe_predictive_value,
     format_clock,
     format_interval,
     format_percent,
@@ -46,6 +47,13 @@ def test_clean_name_replaces_escapes_line_breaks_and_broken_bytes() -> None:
 def test_total_s_counts_overlap_once() -> None:
     assert total_s([Stretch(10.0, 20.0), Stretch(0.0, 5.0), Stretch(15.0, 22.0)]) == pytest.approx(17.0)
     assert total_s([]) == 0.0
+
+
+def test_describe_predictive_value_only_where_a_site_told_its_prevalence() -> None:
+    risk = Risk(0.3, 0.1, 0.45, 0.5, False, True)
+    assert describe_predictive_value(risk) is None
+    told = replace(risk, prevalence=0.1, predictive_value=0.974)
+    assert describe_predictive_value(told) == "right in 97 % of cases (prevalence 10 %)"
 
 
 def test_describe_class_tells_when_the_interval_spans_the_threshold() -> None:

@@ -275,7 +275,7 @@ def test_risk_calibration_and_operating_point_come_from_the_bundle(bundle: Bundl
     settings = replace(
         bundle.manifest,
         probability=ProbabilityCalibration(1.0, 3.0, 0.7),
-        operating_point=OperatingPoint(0.5, 0.4, "by hand"),
+        operating_point=OperatingPoint(0.5, 0.4, "by hand", None),
     )
     mam = Mam(replace(bundle, manifest=settings))
     risk = mam.risk(list(mam.score([window(0, 0.25)])), Characteristics())

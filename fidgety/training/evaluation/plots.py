@@ -11,6 +11,7 @@ import html
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import matplotlib
 import numpy as np
@@ -18,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fidgety.cohort.records import MAM_2023
+from fidgety.records import BoolArray
 from fidgety.training.evaluation.cases import Cases
 from fidgety.training.evaluation.frequency import Agreement
 from fidgety.training.evaluation.tables import format_figure
@@ -28,6 +30,7 @@ from fidgety.training.statistics.reliability import reliability_bins, smooth_obs
 from fidgety.training.statistics.roc import auc, roc_points
 
 __all__ = [
+    "as_file",
     "draw_agreement",
     "draw_calibration",
     "draw_decision",
@@ -103,7 +106,19 @@ def roc_band(cases: Cases, seed: int = 0) -> tuple[DoubleArray, DoubleArray, Dou
     return grid, low, high
 
 
-def draw_calibration(systems: Mapping[str, Cases], title: str) -> str:
+class Judged(Protocol):
+    """Infants with their risks and labels."""
+
+    @property
+    def risks(self) -> DoubleArray:
+        """(N,) in [0, 1]."""
+
+    @property
+    def is_risk(self) -> BoolArray:
+        """(N,)."""
+
+
+def draw_calibration(systems: Mapping[str, Judged], title: str) -> str:
     """Observed against predicted risk: smoothed for all systems, with binned shares (Wilson) for the first one."""
 
     def draw(axes: Axes) -> None:
@@ -122,7 +137,7 @@ def draw_calibration(systems: Mapping[str, Cases], title: str) -> str:
     return _draw(draw, title, (4.6, 4.6))
 
 
-def _draw_bins(axes: Axes, cases: Cases, colour: str) -> None:
+def _draw_bins(axes: Axes, cases: Judged, colour: str) -> None:
     bins = reliability_bins(cases.risks, cases.is_risk, n_bins=8)
     x, y = np.array([one.predicted for one in bins]), np.array([one.observed.value for one in bins])
     reach = np.abs(np.array([[one.observed.low, one.observed.high] for one in bins]).T - y)
@@ -227,8 +242,13 @@ def draw_readers(readers: Mapping[str, tuple[Estimate | None, Estimate | None]])
     return _draw(draw, "Accuracy of each assessor, without and with help", (max(3.6, 1.2 + 0.9 * len(readers)), 3.8))
 
 
-def _has_both(cases: Cases) -> bool:
-    return 0 < int(cases.is_risk.sum()) < len(cases)
+def as_file(element: str) -> str:
+    """A drawing as a file of its own."""
+    return element.replace("<svg", '<?xml version="1.0" encoding="utf-8"?>\n<svg xmlns="http://www.w3.org/2000/svg"', 1)
+
+
+def _has_both(cases: Judged) -> bool:
+    return 0 < int(cases.is_risk.sum()) < len(cases.is_risk)
 
 
 def _colours(n: int) -> Sequence[str]:

@@ -1,0 +1,185 @@
+"""A site's own labelled infants, scored by the bundle in use -> probabilities and a threshold that hold at this site.
+
+    assessments, labels --site_scores--> one risk an infant --calibrate_probability, choose_operating_point--> Manifest
+
+Infants whose recordings could not be assessed are no part of either: they are referred (intention to screen) and
+counted. Of several recordings of an infant the highest risk counts: a child is referred when one of them says so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fidgety.bundle import Bundle, Manifest, OperatingPoint, ProbabilityCalibration, Share, SiteFigures, write_bundle
+from fidgety.calibration.operating_point import sensitivity_spread, sensitivity_threshold
+from fidgety.calibration.probability import fit_platt, fit_slope, sigmoid
+from fidgety.errors import UsageError
+from fidgety.records import Assessment, BoolArray
+from fidgety.training.statistics.estimate import estimate_share
+from fidgety.training.statistics.reliability import brier_score, fit_recalibration
+from fidgety.training.statistics.two_by_two import predictive_values
+
+__all__ = [
+    "Method",
+    "ProbabilityFigures",
+    "SiteScores",
+    "calibrate_probability",
+    "choose_operating_point",
+    "derive_bundle",
+    "probability_figures",
+    "site_scores",
+]
+
+Method = Literal["platt", "temperature"]
+Line = tuple[float, float]  # slope and intercept on the logit of the risk
+
+_EDGE = 1e-7  # risks are single-precision numbers: this near to 0 or 1 nothing more is told
+_N_FOLDS = 5
+_SEED = 20230707  # of the folds: the same infants fall into the same ones
+_VERSION = re.compile(r"(\d+(?:\.\d+)*)(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SiteScores:
+    """N infants of one site. risks: (N,) as the bundle calibrated them. is_risk: (N,) the experts' label."""
+
+    site: str
+    risks: NDArray[np.float64]
+    is_risk: BoolArray
+    n_refused: int  # infants without a recording that could be assessed
+
+    @property
+    def logits(self) -> NDArray[np.float64]:
+        """(N,) of the risks."""
+        kept = np.clip(self.risks, _EDGE, 1.0 - _EDGE)
+        return np.asarray(np.log(kept) - np.log1p(-kept))
+
+
+@dataclass(frozen=True, slots=True)
+class ProbabilityFigures:
+    """How true probabilities are: Brier score, slope and intercept in the large of the recalibration line."""
+
+    brier: float
+    slope: float  # NaN where the classes are fully parted
+    in_the_large: float
+
+
+def site_scores(site: str, scored: Iterable[tuple[str, bool, Assessment]]) -> SiteScores:
+    """Infant's id, label (True = risk) and result of every recording -> one risk an infant.
+
+    Raises UsageError where a class has fewer than two infants that could be assessed.
+    """
+    labels: dict[str, bool] = {}
+    highest: dict[str, float] = {}
+    for infant, label, assessment in scored:
+        labels[infant] = label
+        if assessment.risk is not None:
+            highest[infant] = max(assessment.risk.probability, highest.get(infant, 0.0))
+    is_risk = np.array([labels[infant] for infant in highest], bool)
+    for name, n in (("at risk", int(is_risk.sum())), ("normal", int((~is_risk).sum()))):
+        if n < 2:
+            raise UsageError(f"{site}: {n} infants that are {name} could be assessed: calibrating needs two or more")
+    return SiteScores(site, np.array(list(highest.values())), is_risk, len(labels) - len(highest))
+
+
+def calibrate_probability(
+    scores: SiteScores, present: ProbabilityCalibration, method: Method
+) -> tuple[ProbabilityCalibration, SiteScores]:
+    """The bundle's line from logit to risk, corrected for this site; and the infants' risks by the lines of five folds,
+    each judged by those of the others.
+
+    `method`: "platt" moves slope and intercept, "temperature" the slope alone. There is no isotonic regression: its
+    steps need several hundred infants, and tie risks that differ. Raises UsageError where the infants rank the wrong
+    way round: no line mends that.
+    """
+    fit = fit_platt if method == "platt" else fit_slope
+    slope, intercept = fit(scores.logits, scores.is_risk)
+    if slope <= 0.0:
+        raise UsageError(
+            f"{scores.site}: infants at risk have lower risks than normal ones; check labels and recordings, this "
+            "bundle cannot be calibrated here"
+        )
+    new = dataclasses.replace(
+        present,
+        risk_slope=round(slope * present.risk_slope, 6),
+        risk_intercept=round(slope * present.risk_intercept + intercept, 6),
+    )
+    after = np.empty(len(scores.risks))
+    folds = _folds(scores.is_risk)
+    for fold in range(_N_FOLDS):
+        left_out = folds == fold
+        if left_out.any():
+            line = fit(scores.logits[~left_out], scores.is_risk[~left_out])
+            after[left_out] = sigmoid(line[0] * scores.logits[left_out] + line[1])
+    return new, dataclasses.replace(scores, risks=after)
+
+
+def probability_figures(scores: SiteScores) -> ProbabilityFigures:
+    """How true the risks are at this site."""
+    line = fit_recalibration(scores.risks, scores.is_risk)
+    return ProbabilityFigures(brier_score(scores.risks, scores.is_risk), line.slope, line.in_the_large)
+
+
+def choose_operating_point(
+    scores: SiteScores, present: OperatingPoint, sensitivity: float, prevalence: float | None
+) -> OperatingPoint:
+    """The risk threshold that finds infants at risk of this site with at least the wanted sensitivity, and its figures.
+
+    `prevalence`: share at risk among the infants whom the site records; None leaves the predictive values out. Raises
+    UsageError for shares outside (0, 1), and where there are too few infants at risk to promise the sensitivity.
+    """
+    if prevalence is not None and not 0.0 < prevalence < 1.0:
+        raise UsageError(f"a prevalence lies between 0 and 1: got {prevalence}")
+    risks, normal = scores.risks[scores.is_risk], scores.risks[~scores.is_risk]
+    threshold = np.floor(sensitivity_threshold(risks, sensitivity) * 1e4) / 1e4
+    counted = estimate_share(int((normal < threshold).sum()), len(normal))
+    found = _share(*sensitivity_spread(len(risks), sensitivity))
+    cleared = _share(counted.value, counted.low, counted.high)
+    ppv, npv = (None, None) if prevalence is None else predictive_values(found.value, cleared.value, prevalence)
+    figures = SiteFigures(scores.site, len(risks), len(normal), found, cleared, prevalence, _known(ppv), _known(npv))
+    chosen_by = f"a sensitivity of {sensitivity:g} or more, promised by {len(risks)} infants at risk of {scores.site}"
+    return OperatingPoint(present.fms_threshold, float(threshold), chosen_by, figures)
+
+
+def derive_bundle(bundle: Bundle, path: Path, **changes: object) -> Bundle:
+    """Write `bundle` with other values in its manifest to `path`: a version one step up that names its parent.
+
+    Raises UsageError where its version is no number, DeviceError where it cannot be written.
+    """
+    found = _VERSION.fullmatch(bundle.manifest.version)
+    if found is None:
+        raise UsageError(f"{bundle.label}: its version is no number such as 1.4.0: build it anew with one")
+    *most, last = found[1].split(".")
+    version = ".".join([*most, str(int(last) + 1)]) + found[2]
+    manifest: Manifest = dataclasses.replace(
+        bundle.manifest,
+        version=version,
+        parent=bundle.sha256,
+        **changes,  # type: ignore[arg-type]
+    )
+    return write_bundle(path, manifest, {name: bundle.file(name) for name in bundle.manifest.files})
+
+
+def _folds(is_risk: BoolArray) -> NDArray[np.int64]:
+    """(N,) fold of each infant: every class is dealt out in random order."""
+    folds, rng = np.empty(len(is_risk), np.int64), np.random.default_rng(_SEED)
+    for label in (False, True):
+        members = rng.permutation(np.flatnonzero(is_risk == label))
+        folds[members] = np.arange(len(members)) % _N_FOLDS
+    return folds
+
+
+def _share(value: float, low: float, high: float) -> Share:
+    return Share(round(value, 4), round(low, 4), round(high, 4))
+
+
+def _known(value: float | None) -> float | None:
+    return None if value is None or np.isnan(value) else round(value, 4)

@@ -1,0 +1,60 @@
+"""A site calibrates the bundle on its own recordings, and the result says what a finding is worth there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fidgety.bundle import Bundle, open_bundle
+from fidgety.phantom.cohort_files import CohortPlan, write_cohort
+from fidgety.phantom.cohort_kinds import INTERNAL
+
+from .conftest import Run
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight infants, half of them at risk, 66 s each, as pose tracks."""
+    folder = tmp_path_factory.mktemp("site") / "ward-7"
+    write_cohort(folder, CohortPlan(INTERNAL, seed=5, n_infants=8, duration_s=(66.0, 66.0)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("calibrated")
+
+
+def test_calibrate_operating_point_then_probability(run: Run, site: Path, out: Path, bundle: Bundle) -> None:
+    told = run("calibrate", "operating-point", site, "--out", out, "--sensitivity", ".6", "--prevalence", ".1")
+    assert told.code == 0, told.err
+    assert "4 infants at risk, 4 normal; 0 could not be assessed" in told.out
+    assert "score 8 of 8" in told.err
+    made = open_bundle(out / "bundle")
+    assert made.manifest.parent == bundle.sha256 and made.manifest.operating_point.site is not None
+    assert made.manifest.probability == bundle.manifest.probability
+
+    recording = next((site / "recordings").glob("*.poses"))
+    scored = run("score", recording, "--age-weeks", "13", "--bundle", out / "bundle", "--out", out / "one", "--json")
+    risk = json.loads(scored.out)["risk"]
+    site_figures = made.manifest.operating_point.site
+    assert risk["prevalence"] == 0.1
+    assert risk["predictive_value"] == (site_figures.ppv if risk["is_risk"] else site_figures.npv)
+    again = ("--bundle", out / "bundle", "--out", out / "one", "--force")
+    text = run("score", recording, "--age-weeks", "13", *again).out
+    assert "% of cases (prevalence 10 %)" in text
+
+    before = {path.name: path.stat().st_mtime_ns for path in (out / "results").glob("*.json")}
+    again = run("calibrate", "probability", site, "--out", out)  # nothing is scored twice
+    assert again.code == 0, again.err
+    assert {path.name: path.stat().st_mtime_ns for path in (out / "results").glob("*.json")} == before
+    assert "Brier  slope" in again.out and "calibrated, on infants left out" in again.out
+    assert (out / "reliability.svg").read_text().startswith("<?xml")
+    assert open_bundle(out / "bundle").manifest.probability != bundle.manifest.probability
+
+
+def test_calibrate_operating_point_with_too_few_infants(run: Run, site: Path, out: Path) -> None:
+    refused = run("calibrate", "operating-point", site, "--out", out, "--sensitivity", ".95")
+    assert refused.code == 2 and "needs 19 infants at risk or more, 4 could be assessed" in refused.err
