@@ -104,7 +104,8 @@ def test_train_cohort_shares_the_ref_branch(mam: Path) -> None:
 
 def test_train_cohort_exports_what_a_bundle_takes(mam: Path, bundle: Bundle) -> None:
     settings = json.loads((mam / "mam.json").read_text())
-    assert settings["trained_on"] == "phantom" and settings["lifter"]["graph"] == "lifter.onnx"
+    assert (settings["name"], settings["trained_on"]) == ("demo", "phantom")
+    assert settings["lifter"]["graph"] == "lifter.onnx"
     calibration = _account(mam)["models"][2]["calibration"]
     assert settings["operating_point"]["risk_threshold"] == calibration["risk_threshold"]
     assert settings["probability"]["clip_temperature"] == calibration["clip_temperature"]
