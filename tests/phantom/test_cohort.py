@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from fidgety.phantom.cohort import RISK_CATEGORIES, TRAINING_MIX, Infant, draw_confounders, simulate_cohort
 from fidgety.phantom.fidgety_movements import true_fms_frequency
-from fidgety.phantom.kinematics import h36m17, simulate_control
+from fidgety.phantom.kinematics import Control, h36m17, simulate_control
 from fidgety.phantom.liveliness import liveliness, unlikeness
 from fidgety.skeleton import H36M_17
 
@@ -50,6 +52,23 @@ def test_draw_confounders_restless_infants_have_them_more_often() -> None:
         assert np.mean([getattr(one, name) for one in usual]) == pytest.approx(0.15, abs=0.06)
         assert np.mean([getattr(one, name) for one in restless]) == pytest.approx(0.6, abs=0.08)
     assert min(one.activity for one in restless) >= 1.0 > np.median([one.activity for one in usual]) - 0.1
+
+
+def test_simulate_cohort_controls_take_the_place_of_infants_without_fms() -> None:
+    plain, mixed = (list(simulate_cohort(30, 6, duration_s=(2.0, 2.0), control_share=share)) for share in (0.0, 0.5))
+    kinds = set()
+    for one, other in zip(plain, mixed, strict=True):
+        seed, fps = other.motion.seed, other.fps
+        found = [
+            kind
+            for kind in get_args(Control)
+            if np.array_equal(simulate_control(kind, seed, 2.0, fps).points_m, other.motion.points_m)
+        ]
+        assert (found != []) == (not np.array_equal(one.motion.points_m, other.motion.points_m))
+        assert not found or other.category == "absent"
+        assert one.category == other.category and one.characteristics == other.characteristics
+        kinds |= set(found)
+    assert len(kinds) > 1
 
 
 @pytest.fixture(scope="module")

@@ -121,6 +121,23 @@ def test_write_cohort_external_is_another_site(tmp_path: Path) -> None:
     assert {one.site for one in read_cohort(tmp_path / "external").infants} == {"site-b"}
 
 
+def test_write_cohort_clips_come_from_wider_apart_than_either_site(tmp_path: Path) -> None:
+    told = [
+        (kind, _abouts(tmp_path / kind.name, CohortPlan(kind, 2, 40, 1, (10.0, 10.0)))) for kind in (CLIPS, EXTERNAL)
+    ]
+    (_, clips), (_, external) = told
+    assert {one["fps"] for one in clips} == {25.0, 30.0}
+    tilts = [
+        np.degrees(np.arccos(-read_camera(path).rotation[2, 2]))
+        for path in sorted((tmp_path / CLIPS.name).glob("recordings/*.poses"))
+    ]
+    assert min(tilts) < 10.0 and max(tilts) > 40.0
+    spread = [np.std(np.log([one["observer"]["level"] for one in site])) for site in (clips, external)]
+    assert spread[0] > spread[1]
+    bare = [one["category"] == "absent" and one["confounders"]["share_in_motion"] is None for one in clips]
+    assert 0 < sum(bare) < sum(one["category"] == "absent" for one in clips)  # controls
+
+
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     folder = tmp_path_factory.mktemp("clips")
