@@ -2,5 +2,4 @@
 
 probability.py      temperature of the window logits, Platt's slope and intercept of the risk
 operating_point.py  the thresholds for "this window holds FMs" and "this recording is at risk"
-site.py             both at a site, from its own labelled infants; a bundle that names the one it was derived from
 """

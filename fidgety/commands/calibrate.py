@@ -12,7 +12,7 @@ from fidgety.commands.options import BundlePath, load_bundle, log, needs_extras
 
 if TYPE_CHECKING:
     from fidgety.bundle import Bundle
-    from fidgety.calibration.site import ProbabilityFigures, SiteScores
+    from fidgety.training.site import ProbabilityFigures, SiteScores
 
 __all__ = ["app"]
 
@@ -40,8 +40,8 @@ def probability(
 ) -> None:
     """Make the risk mean what it says at this site."""
     with needs_extras("calibrating", "train"):
-        from fidgety.calibration.site import calibrate_probability, derive_bundle, probability_figures
         from fidgety.training.evaluation.plots import as_file, draw_calibration
+        from fidgety.training.site import calibrate_probability, derive_bundle, probability_figures
     from fidgety.report.files import write_text
 
     bundle = load_bundle(bundle_path)
@@ -69,7 +69,7 @@ def operating_point(
 ) -> None:
     """Choose the risk threshold for a wanted sensitivity at this site."""
     with needs_extras("calibrating", "train"):
-        from fidgety.calibration.site import choose_operating_point, derive_bundle
+        from fidgety.training.site import choose_operating_point, derive_bundle
 
     bundle = load_bundle(bundle_path)
     scores = _score_site(cohort, out, bundle)
@@ -91,8 +91,8 @@ def operating_point(
 def _score_site(cohort: Path, out: Path, bundle: Bundle) -> SiteScores:
     """Score every included recording, or find what was scored before."""
     with needs_extras("calibrating", "train"):
-        from fidgety.calibration.site import site_scores
         from fidgety.cohort.read import read_cohort
+        from fidgety.training.site import site_scores
     from fidgety.batch import Request, make_folder, score_one
     from fidgety.cohort.inclusion import InclusionRules, include
     from fidgety.cohort.records import characteristics_at

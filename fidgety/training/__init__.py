@@ -14,6 +14,7 @@ motion_features.py, eml.py, models.py, systems.py, scoring.py         what a tra
 calibrate.py         prior, temperature, Platt's line, thresholds from infants kept for it
 cohort_run.py, final_model.py, run_files.py, log.py                   the whole run, its files
 apply.py             another cohort through the trained models
+site.py              a bundle fitted to a site by the site's own labelled infants
 chain.py             what the real chain does to MAM's logits, and the shift that makes up for it
 statistics/          intervals, tests, agreement, reliability, splits
 evaluation/          runs -> the paper's tables, plots and page; the reader study

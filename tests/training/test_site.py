@@ -12,7 +12,8 @@ import pytest
 
 from fidgety.bundle import Bundle, Manifest, OperatingPoint, ProbabilityCalibration, open_bundle, write_bundle
 from fidgety.calibration.operating_point import least_infants, sensitivity_spread, sensitivity_threshold
-from fidgety.calibration.site import (
+from fidgety.errors import UsageError
+from fidgety.training.site import (
     SiteScores,
     calibrate_probability,
     choose_operating_point,
@@ -20,7 +21,6 @@ from fidgety.calibration.site import (
     probability_figures,
     site_scores,
 )
-from fidgety.errors import UsageError
 
 PRESENT = ProbabilityCalibration(1.2, 3.0, -0.5)
 POINT = OperatingPoint(0.5, 0.25, "by cost", None)
