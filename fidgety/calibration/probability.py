@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from fidgety.errors import UsageError
 
-__all__ = ["fit_platt", "fit_slope", "fit_temperature", "sigmoid"]
+__all__ = ["fit_correction", "fit_platt", "fit_temperature", "sigmoid"]
 
 _TEMPERATURES = (0.05, 20.0)
+_IDENTITY, _IDENTITY_SD = np.array([1.0, 0.0]), np.array([0.5, 1.5])  # slope and intercept of a correction
 
 
 def sigmoid(logits: ArrayLike) -> NDArray[np.float64]:
@@ -49,15 +50,6 @@ def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> float:
     return float(np.exp((low + high) / 2))
 
 
-def fit_slope(logits: ArrayLike, is_risk: ArrayLike) -> tuple[float, float]:
-    """Slope of probability = sigmoid(slope * logit) by Newton's method, and an intercept of 0: one over a temperature.
-
-    Arguments, targets and errors as in `fit_platt`.
-    """
-    x, targets = _platt_targets(logits, is_risk)
-    return float(_fit_line(x[:, None], targets)[0]), 0.0
-
-
 def fit_platt(logits: ArrayLike, is_risk: ArrayLike) -> tuple[float, float]:
     """Slope and intercept of probability = sigmoid(slope * logit + intercept); Newton's method on the smoothed
     likelihood.
@@ -65,38 +57,67 @@ def fit_platt(logits: ArrayLike, is_risk: ArrayLike) -> tuple[float, float]:
     logits: (N,) of the fused risk. is_risk: (N,) bool. Raises UsageError for other shapes, or where all are of one
     class.
     """
-    x, targets = _platt_targets(logits, is_risk)
-    weights = _fit_line(np.stack([x, np.ones_like(x)], axis=1), targets)
-    return float(weights[0]), float(weights[1])
+    x, labels = _read(logits, is_risk)
+    n_risk, n_normal = labels.sum(), len(labels) - labels.sum()
+    targets = np.where(labels > 0.5, (n_risk + 1) / (n_risk + 2), 1 / (n_normal + 2))
+    slope, intercept = _fit_line(np.stack([x, np.ones_like(x)], axis=1), targets, np.zeros(2), np.zeros(2))
+    return float(slope), float(intercept)
 
 
-def _platt_targets(logits: ArrayLike, is_risk: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(N,) logits and Platt's smoothed targets."""
+def fit_correction(logits: ArrayLike, is_risk: ArrayLike, *, has_intercept: bool = True) -> tuple[float, float]:
+    """Slope and intercept that make calibrated risks true at another site; without an intercept it is 0.
+
+    Most likely after what is known beforehand: the slope is 1, give or take .5, the intercept 0, give or take 1.5 (a
+    share at risk four times as high or low). So a few infants, even ones that the risk parts fully, change little.
+    Platt's smoothed targets would make thirty infants' risks too cautious (slope on others 1.2 to 1.3, not 1.0).
+    Arguments and errors as in `fit_platt`, but the logits are those of calibrated risks.
+    """
+    x, labels = _read(logits, is_risk)
+    design = np.stack([x, np.ones_like(x)], axis=1) if has_intercept else x[:, None]
+    n = design.shape[1]
+    line = _fit_line(design, labels, _IDENTITY[:n], 1.0 / _IDENTITY_SD[:n] ** 2)
+    return float(line[0]), float(line[1]) if has_intercept else 0.0
+
+
+def _read(logits: ArrayLike, is_risk: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(N,) logits and labels, 1 = risk."""
     x, labels = np.asarray(logits, dtype=np.float64), np.asarray(is_risk, dtype=np.float64)
     if x.ndim != 1 or labels.shape != x.shape:
         raise UsageError(f"logits (N,) and labels (N,): got {x.shape}, {labels.shape}")
     _require_both(labels)
-    n_risk, n_normal = labels.sum(), len(labels) - labels.sum()
-    return x, np.where(labels > 0.5, (n_risk + 1) / (n_risk + 2), 1 / (n_normal + 2))
+    return x, labels
 
 
-def _fit_line(design: NDArray[np.float64], targets: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights (K,) of the most likely sigmoid(design @ weights), design (N, K); Newton's method with halved steps."""
-    weights = np.zeros(design.shape[1])
-    value = _cross_entropy(design @ weights, targets)
+def _fit_line(
+    design: NDArray[np.float64],
+    targets: NDArray[np.float64],
+    expected: NDArray[np.float64],
+    precision: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Weights (K,) of the most likely sigmoid(design @ weights), design (N, K); Newton's method with halved steps.
+
+    Beforehand they are normally distributed about `expected` (K,) with this precision (K,); 0 = nothing is known.
+    """
+
+    def cost(weights: NDArray[np.float64]) -> float:
+        known = 0.5 * float(precision @ (weights - expected) ** 2) / len(design)
+        return _cross_entropy(design @ weights, targets) + known
+
+    weights = expected.copy()
+    value = cost(weights)
     for _ in range(100):
         probability = sigmoid(design @ weights)
-        gradient = design.T @ (probability - targets) / len(design)
-        curvature = (design * (probability * (1 - probability))[:, None]).T @ design / len(design)
-        step = np.linalg.solve(curvature + 1e-9 * np.eye(design.shape[1]), gradient)
+        gradient = (design.T @ (probability - targets) + precision * (weights - expected)) / len(design)
+        curvature = design.T @ (design * (probability * (1 - probability))[:, None]) + np.diag(precision)
+        step = np.linalg.solve(curvature / len(design) + 1e-9 * np.eye(len(weights)), gradient)
         size = 1.0
-        while size > 1e-8 and _cross_entropy(design @ (weights - size * step), targets) > value:
+        while size > 1e-8 and cost(weights - size * step) > value:
             size /= 2
-        weights = weights - size * step
-        value = _cross_entropy(design @ weights, targets)
+        weights = np.asarray(weights - size * step)
+        value = cost(weights)
         if np.abs(size * step).max() < 1e-9:
             break
-    return np.asarray(weights)
+    return weights
 
 
 def _require_both(labels: NDArray[np.float64]) -> None:

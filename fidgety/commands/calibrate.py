@@ -25,7 +25,7 @@ Out = Annotated[Path, typer.Option("--out", help="Folder for results (scored onc
 class MethodName(str, Enum):
     """What of the line from logit to risk may move."""
 
-    platt = "platt"
+    line = "line"
     temperature = "temperature"
 
 
@@ -34,8 +34,8 @@ def probability(
     cohort: Cohort,
     out: Out,
     method: Annotated[
-        MethodName, typer.Option(help="platt: slope and intercept; temperature: the slope alone.")
-    ] = MethodName.platt,
+        MethodName, typer.Option(help="line: slope and intercept; temperature: the slope alone.")
+    ] = MethodName.line,
     bundle_path: BundlePath = None,
 ) -> None:
     """Make the risk mean what it says at this site."""

@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 
 from fidgety.bundle import Bundle, Manifest, OperatingPoint, ProbabilityCalibration, Share, SiteFigures, write_bundle
 from fidgety.calibration.operating_point import sensitivity_spread, sensitivity_threshold
-from fidgety.calibration.probability import fit_platt, fit_slope, sigmoid
+from fidgety.calibration.probability import fit_correction, sigmoid
 from fidgety.errors import UsageError
 from fidgety.records import Assessment, BoolArray
 from fidgety.training.statistics.estimate import estimate_share
 from fidgety.training.statistics.reliability import brier_score, fit_recalibration
+from fidgety.training.statistics.roc import auc
 from fidgety.training.statistics.two_by_two import predictive_values
 
 __all__ = [
@@ -38,7 +39,7 @@ __all__ = [
     "site_scores",
 ]
 
-Method = Literal["platt", "temperature"]
+Method = Literal["line", "temperature"]
 Line = tuple[float, float]  # slope and intercept on the logit of the risk
 
 _EDGE = 1e-7  # risks are single-precision numbers: this near to 0 or 1 nothing more is told
@@ -96,17 +97,17 @@ def calibrate_probability(
     """The bundle's line from logit to risk, corrected for this site; and the infants' risks by the lines of five folds,
     each judged by those of the others.
 
-    `method`: "platt" moves slope and intercept, "temperature" the slope alone. There is no isotonic regression: its
-    steps need several hundred infants, and tie risks that differ. Raises UsageError where the infants rank the wrong
-    way round: no line mends that.
+    `method`: "line" moves slope and intercept, "temperature" the slope alone (`fit_correction`). There is no isotonic
+    regression: its steps need several hundred infants, and tie risks that differ. Raises UsageError where the infants
+    rank the wrong way round: no line mends that.
     """
-    fit = fit_platt if method == "platt" else fit_slope
-    slope, intercept = fit(scores.logits, scores.is_risk)
-    if slope <= 0.0:
+    if auc(scores.risks, scores.is_risk) < 0.5:
         raise UsageError(
             f"{scores.site}: infants at risk have lower risks than normal ones; check labels and recordings, this "
             "bundle cannot be calibrated here"
         )
+    has_intercept = method == "line"
+    slope, intercept = fit_correction(scores.logits, scores.is_risk, has_intercept=has_intercept)
     new = dataclasses.replace(
         present,
         risk_slope=round(slope * present.risk_slope, 6),
@@ -117,7 +118,8 @@ def calibrate_probability(
     for fold in range(_N_FOLDS):
         left_out = folds == fold
         if left_out.any():
-            line = fit(scores.logits[~left_out], scores.is_risk[~left_out])
+            learnt = scores.logits[~left_out], scores.is_risk[~left_out]
+            line = fit_correction(*learnt, has_intercept=has_intercept)
             after[left_out] = sigmoid(line[0] * scores.logits[left_out] + line[1])
     return new, dataclasses.replace(scores, risks=after)
 

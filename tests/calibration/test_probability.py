@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fidgety.calibration.probability import fit_platt, fit_temperature, sigmoid
+from fidgety.calibration.probability import fit_correction, fit_platt, fit_temperature, sigmoid
 from fidgety.errors import UsageError
 
 
@@ -43,3 +43,29 @@ def test_fits_of_one_class_are_refused(labels: list[bool]) -> None:
         fit_platt([0.1, 0.2, 0.3], labels)
     with pytest.raises(UsageError, match="both classes"):
         fit_temperature(np.zeros((3, 2)), labels)
+
+
+def test_fit_correction_leaves_a_true_risk_alone_and_mends_a_shifted_one() -> None:
+    rng = np.random.default_rng(3)
+    true = rng.normal(0.0, 2.0, 4000)
+    is_risk = rng.uniform(size=true.size) < sigmoid(true)
+    assert fit_correction(true, is_risk) == pytest.approx((1.0, 0.0), abs=0.1)
+    assert fit_correction(2.0 * true + 1.0, is_risk) == pytest.approx((0.5, -0.5), abs=0.1)
+    assert fit_correction(2.0 * true, is_risk, has_intercept=False) == (pytest.approx(0.5, abs=0.05), 0.0)
+
+
+def test_fit_correction_of_a_few_infants_stays_near_what_was() -> None:
+    """Four infants whom the risk parts fully: without what is known beforehand the slope would be endless."""
+    slope, intercept = fit_correction([-3.0, -1.0, 1.0, 3.0], [False, False, True, True])
+    assert 1.0 < slope < 1.6 and intercept == pytest.approx(0.0, abs=1e-6)
+
+
+def test_fit_correction_is_not_too_cautious_on_others() -> None:
+    """Thirty infants of a site whose risks are true: the slope on others is 1 in the middle of many sites."""
+    rng, slopes = np.random.default_rng(4), []
+    for _ in range(200):
+        true = rng.normal(0.0, 3.0, 30)
+        is_risk = rng.uniform(size=30) < sigmoid(true)
+        if 2 <= is_risk.sum() <= 28:
+            slopes.append(fit_correction(true, is_risk)[0])
+    assert np.median(slopes) == pytest.approx(1.0, abs=0.1)

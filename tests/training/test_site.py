@@ -40,7 +40,7 @@ def _assessed(risk: float | None) -> Any:
 
 def test_calibrate_probability_mends_a_shifted_site() -> None:
     learn, others = _site(200, 1), _site(4000, 2)
-    new, left_out = calibrate_probability(learn, PRESENT, "platt")
+    new, left_out = calibrate_probability(learn, PRESENT, "line")
     before, after = probability_figures(learn), probability_figures(left_out)
     assert abs(before.slope - 0.5) < 0.15 and abs(after.slope - 1.0) < 0.15
     assert before.in_the_large > 0.5 and abs(after.in_the_large) < 0.1
@@ -61,7 +61,7 @@ def test_calibrate_probability_by_temperature_leaves_even_odds_where_they_are() 
 def test_calibrate_probability_does_not_turn_a_ranking_round() -> None:
     wrong = _site(60, 4)
     with pytest.raises(UsageError, match="lower risks than normal ones; check labels"):
-        calibrate_probability(replace(wrong, is_risk=~wrong.is_risk), PRESENT, "platt")
+        calibrate_probability(replace(wrong, is_risk=~wrong.is_risk), PRESENT, "line")
 
 
 @pytest.mark.parametrize(("sensitivity", "n_risk"), [(0.9, 9), (0.9, 31), (0.95, 40), (0.5, 4)])
