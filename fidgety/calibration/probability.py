@@ -117,7 +117,7 @@ def _fit_line(
         value = cost(weights)
         if np.abs(size * step).max() < 1e-9:
             break
-    return weights
+    return np.asarray(weights)
 
 
 def _require_both(labels: NDArray[np.float64]) -> None:
