@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from fidgety.phantom.cohort_files import CohortPlan, write_cohort
 from fidgety.phantom.cohort_kinds import CLIPS
 
-PLAN = CohortPlan(CLIPS, seed=4, n_infants=6, n_cameras=2, duration_s=(12.0, 12.0))
+SITE = replace(CLIPS, site="site-a", fps=25.0)  # one site, one camera
+PLAN = CohortPlan(SITE, seed=4, n_infants=6, n_cameras=2, duration_s=(12.0, 12.0))
 
 
 class Tables:
