@@ -243,8 +243,9 @@ def draw_readers(readers: Mapping[str, tuple[Estimate | None, Estimate | None]])
 
 
 def as_file(element: str) -> str:
-    """A drawing as a file of its own."""
-    return element.replace("<svg", '<?xml version="1.0" encoding="utf-8"?>\n<svg xmlns="http://www.w3.org/2000/svg"', 1)
+    """A drawing as a file of its own, on white."""
+    names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" style="background:#fff"'
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{element.replace("<svg", f"<svg {names}", 1)}\n'
 
 
 def _has_both(cases: Judged) -> bool:
