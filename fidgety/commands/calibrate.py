@@ -41,7 +41,12 @@ def probability(
     """Make the risk mean what it says at this site."""
     with needs_extras("calibrating", "train"):
         from fidgety.training.evaluation.plots import as_file, draw_calibration
-        from fidgety.training.site import calibrate_probability, derive_bundle, probability_figures
+        from fidgety.training.site import (
+            calibrate_probability,
+            derive_bundle,
+            moved_operating_point,
+            probability_figures,
+        )
     from fidgety.report.files import write_text
 
     bundle = load_bundle(bundle_path)
@@ -50,10 +55,17 @@ def probability(
     told = {"as it was": scores, "calibrated, on infants left out": left_out}
     plot = out / "reliability.svg"
     write_text(plot, as_file(draw_calibration(told, f"Risks at {scores.site}")))
-    made = derive_bundle(bundle, out / "bundle", probability=new)
+    present = bundle.manifest
+    point = moved_operating_point(present.operating_point, present.probability, new)
+    made = derive_bundle(bundle, out / "bundle", probability=new, operating_point=point)
     print(f"{'':<31}  Brier  slope  in the large")
     for name, risks in told.items():
         print(f"{name:<31}  {_told(probability_figures(risks))}")
+    before, after = present.operating_point.risk_threshold, point.risk_threshold
+    if point.site is None:
+        print(f"risk threshold  {after:.4f} as before, of the new risks: findings may change")
+    else:
+        print(f"risk threshold  {before:.4f} -> {after:.4f}: finds the same")
     _tell_made(made, out, f", reliability plot to {plot}")
 
 

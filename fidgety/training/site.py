@@ -35,6 +35,7 @@ __all__ = [
     "calibrate_probability",
     "choose_operating_point",
     "derive_bundle",
+    "moved_operating_point",
     "probability_figures",
     "site_scores",
 ]
@@ -122,6 +123,22 @@ def calibrate_probability(
             line = fit_correction(*learnt, has_intercept=has_intercept)
             after[left_out] = sigmoid(line[0] * scores.logits[left_out] + line[1])
     return new, dataclasses.replace(scores, risks=after)
+
+
+def moved_operating_point(
+    point: OperatingPoint, present: ProbabilityCalibration, new: ProbabilityCalibration
+) -> OperatingPoint:
+    """The operating point behind another line.
+
+    One that was chosen at a site moves along with the risks: it finds the same infants, and its figures stand. Any
+    other is a risk from which on to refer, and stays.
+    """
+    if point.site is None:
+        return point
+    logit = np.log(point.risk_threshold) - np.log1p(-point.risk_threshold)
+    raw = (logit - present.risk_intercept) / present.risk_slope
+    moved = float(sigmoid(new.risk_slope * raw + new.risk_intercept))
+    return dataclasses.replace(point, risk_threshold=float(np.floor(moved * 1e4) / 1e4))
 
 
 def probability_figures(scores: SiteScores) -> ProbabilityFigures:

@@ -51,10 +51,16 @@ def test_calibrate_operating_point_then_probability(run: Run, site: Path, out: P
     again = run("calibrate", "probability", site, "--out", out)  # nothing is scored twice
     assert again.code == 0, again.err
     assert {path.name: path.stat().st_mtime_ns for path in (out / "results").glob("*.json")} == before
+    assert "as before, of the new risks" in again.out
     assert "Brier  slope" in again.out and "calibrated, on infants left out" in again.out
     drawing = ElementTree.parse(out / "reliability.svg").getroot()
     assert drawing.tag == "{http://www.w3.org/2000/svg}svg" and "as it was" in "".join(drawing.itertext())
     assert open_bundle(out / "bundle").manifest.probability != bundle.manifest.probability
+
+    both = run("calibrate", "probability", site, "--out", out / "both", "--bundle", made.path)
+    assert both.code == 0 and "finds the same" in both.out
+    manifest = open_bundle(out / "both" / "bundle").manifest
+    assert manifest.parent == made.sha256 and manifest.operating_point.site == made.manifest.operating_point.site
 
 
 def test_calibrate_operating_point_with_too_few_infants(run: Run, site: Path, out: Path) -> None:

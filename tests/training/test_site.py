@@ -18,6 +18,7 @@ from fidgety.training.site import (
     calibrate_probability,
     choose_operating_point,
     derive_bundle,
+    moved_operating_point,
     probability_figures,
     site_scores,
 )
@@ -103,6 +104,19 @@ def test_choose_operating_point_meets_the_wanted_sensitivity_on_other_infants() 
     ill, well = 0.05 * site.sensitivity.value, 0.95 * (1 - site.specificity.value)
     assert site.ppv == pytest.approx(ill / (ill + well), abs=1e-4)
     assert "0.9 or more" in chosen.chosen_by and "ward-7" in chosen.chosen_by
+
+
+def test_moved_operating_point_of_a_site_finds_the_same_infants() -> None:
+    site = _site(300, 12)
+    chosen = choose_operating_point(site, POINT, 0.9, None)
+    new = ProbabilityCalibration(1.2, 1.4, 0.8)
+    raw = (site.logits - PRESENT.risk_intercept) / PRESENT.risk_slope
+    risks = 1 / (1 + np.exp(-(new.risk_slope * raw + new.risk_intercept)))
+    moved = moved_operating_point(chosen, PRESENT, new)
+    assert moved.site == chosen.site and abs(moved.risk_threshold - chosen.risk_threshold) > 0.05
+    changed = (risks >= moved.risk_threshold) != (site.risks >= chosen.risk_threshold)
+    assert changed.mean() < 0.01 and not changed[site.is_risk & (site.risks >= chosen.risk_threshold)].any()
+    assert moved_operating_point(POINT, PRESENT, new) == POINT  # a risk from which on to refer stays one
 
 
 def test_choose_operating_point_without_a_prevalence_gives_no_predictive_value() -> None:
