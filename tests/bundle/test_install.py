@@ -171,9 +171,7 @@ def test_install_bundle_of_what_is_no_bundle(device: Path, tmp_path: Path) -> No
     _refused(tmp_path / "other.zip", device, r"holds no manifest\.json")
 
 
-@pytest.mark.parametrize(
-    "name", ["../escaped", "/tmp/escaped", "sub/../../escaped", "..\\escaped", "sub/escaped", "sub/"]
-)
+@pytest.mark.parametrize("name", ["../escaped", "/escaped", "sub/../../escaped", "..\\escaped", "sub/escaped", "sub/"])
 def test_install_bundle_with_a_path_that_leads_out(device: Path, pack: PackBundle, name: str) -> None:
     source = _rezip(pack("2.0"), lambda contents: contents.update({name: b"evil"}))
     _refused(source, device, "leads out of the bundle|is no plain file")
