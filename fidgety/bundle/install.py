@@ -88,6 +88,8 @@ def _bring(source: Path, folder: Path, keys: Keys) -> None:
             shutil.copyfile(source / name, folder / name)
         except FileNotFoundError:
             raise BundleError(f"{source} holds no {name}, which its manifest names: get the bundle anew") from None
+        except PermissionError as error:
+            raise BundleError(f"{source / name} cannot be read: {error.strerror}") from error
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -58,7 +58,13 @@ def unpack_bundle(source: Path, folder: Path, check: Check) -> None:
     what `check` raises; DeviceError where `folder` is full. What was written stays: it is the caller's to remove.
     """
     try:
-        with zipfile.ZipFile(source) as packed:
+        stored = source.open("rb")
+    except FileNotFoundError:
+        raise BundleError(f"there is no file {source}") from None
+    except OSError as error:
+        raise BundleError(f"{source} cannot be read: {error.strerror}") from error
+    try:
+        with stored, zipfile.ZipFile(stored) as packed:
             entries = _entries(packed, source)
             manifest = _small(packed, entries, MANIFEST_NAME, source)
             if manifest is None:
@@ -74,8 +80,6 @@ def unpack_bundle(source: Path, folder: Path, check: Check) -> None:
             for name, entry in entries.items():
                 with packed.open(entry) as stream, (folder / name).open("xb") as target:
                     shutil.copyfileobj(stream, target, 1 << 20)
-    except FileNotFoundError:
-        raise BundleError(f"there is no file {source}") from None
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
         raise BundleError(f"{source} is damaged or no bundle ({error}): get the file anew") from error
 

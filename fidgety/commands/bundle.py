@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fidgety.commands.options import BundlePath, load_bundle, log
+from fidgety.commands.options import BundlePath, bundle_place, load_bundle, log
 from fidgety.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ def build(
     bundle_path: BundlePath = None,
 ) -> None:
     """Fetch the pose network (once), convert and prove it, add MAM, write the bundle."""
-    from fidgety.bundle import default_bundle_path, open_bundle
+    from fidgety.bundle import open_bundle
 
-    path = bundle_path or default_bundle_path()
+    path = bundle_place(bundle_path)
     try:
         from fidgety.export.fetch import default_cache_dir
         from fidgety.export.publish import build_bundle, is_current
@@ -86,10 +86,10 @@ def sign(
     bundle_path: BundlePath = None,
 ) -> None:
     """Sign a bundle, so that devices which trust the key may install it."""
-    from fidgety.bundle import default_bundle_path, open_bundle
+    from fidgety.bundle import open_bundle
     from fidgety.bundle.signature import sign_bundle
 
-    bundle = open_bundle(bundle_path or default_bundle_path())
+    bundle = open_bundle(bundle_place(bundle_path))
     print(f"{bundle.label} signed with the key {sign_bundle(bundle, key_path)}")
 
 
@@ -112,20 +112,18 @@ def install(
     bundle_path: BundlePath = None,
 ) -> None:
     """Put a signed bundle of a higher version into use; the one before is kept."""
-    from fidgety.bundle import default_bundle_path
     from fidgety.bundle.install import install_bundle
 
-    path = bundle_path or default_bundle_path()
+    path = bundle_place(bundle_path)
     print(f"bundle {install_bundle(source, path).label} is in use at {path}")
 
 
 @app.command("rollback")
 def rollback(bundle_path: BundlePath = None) -> None:
     """Put the bundle before into use again."""
-    from fidgety.bundle import default_bundle_path
     from fidgety.bundle.install import roll_back
 
-    path = bundle_path or default_bundle_path()
+    path = bundle_place(bundle_path)
     print(f"bundle {roll_back(path).label} is in use at {path} again")
 
 
@@ -145,14 +143,10 @@ def diff(
 
 
 def _signed(bundle: Bundle) -> str:
-    """Who signed it, as far as this device can tell."""
+    """Who signed a bundle that `load_bundle` took, as far as this device can tell."""
     from fidgety.bundle.signature import key_folder, signer_of, trusted_keys
-    from fidgety.errors import BundleError
 
     keys = trusted_keys(key_folder())
     if not keys:
         return f"its maker is not checked: no key is trusted in {key_folder()}"
-    try:
-        return f"signed with the trusted key {signer_of(bundle, keys)}"
-    except BundleError as error:
-        return str(error)
+    return f"signed with the trusted key {signer_of(bundle, keys)}"

@@ -15,7 +15,7 @@ from fidgety.errors import UsageError
 if TYPE_CHECKING:
     from fidgety.bundle import Bundle
 
-__all__ = ["BundlePath", "load_bundle", "log", "needs_extras"]
+__all__ = ["BundlePath", "bundle_place", "load_bundle", "log", "needs_extras"]
 
 BundlePath = Annotated[
     Path | None, typer.Option("--bundle", help="Model bundle (default: $FIDGETY_BUNDLE or the user's data folder).")
@@ -27,12 +27,19 @@ def log(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def bundle_place(path: Path | None) -> Path:
+    """Where the bundle is that a call means: the one it names, or the default one."""
+    from fidgety.bundle import default_bundle_path
+
+    return path or default_bundle_path()
+
+
 def load_bundle(path: Path | None) -> Bundle:
     """The bundle at `path`, or the default one. Raises BundleError, also where this device trusts other makers only."""
-    from fidgety.bundle import default_bundle_path, open_bundle
+    from fidgety.bundle import open_bundle
     from fidgety.bundle.signature import require_trusted
 
-    bundle = open_bundle(path or default_bundle_path())
+    bundle = open_bundle(bundle_place(path))
     require_trusted(bundle)
     return bundle
 
