@@ -238,13 +238,13 @@ def test_track_builder_rows_do_not_change_once_given(poses_at: PosesAt) -> None:
             assert np.array_equal(marks, track.is_observed[:given])
 
 
-def test_track_builder_rows_lag_by_a_few_poses_only(poses_at: PosesAt) -> None:
+def test_track_builder_rows_lag_by_little_more_than_a_second(poses_at: PosesAt) -> None:
     builder = TrackBuilder(SMOOTH, "coco17", K)
     given = 0
     for i, pose in enumerate(poses_at(np.arange(100) / 25, walk(100))):
         piece = builder.push(pose)
         given += 0 if piece is None else len(piece)
-        assert given >= i - 3
+        assert given >= i - 3 - 24
     last = builder.finish()
     assert last is not None and given + len(last) == 100
 
