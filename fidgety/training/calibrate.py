@@ -23,7 +23,7 @@ from fidgety.training.cohort_tracks import TrackedRecording
 from fidgety.training.models import Model, Reading
 from fidgety.training.statistics.roc import auc
 
-__all__ = ["Calibration", "RatedLogits", "calibrate_model", "prior_shift"]
+__all__ = ["Calibration", "RatedLogits", "calibrate_model", "prior_shift", "risk_line"]
 
 _LEAST_SLOPE = 0.25  # of Platt's line on clips: a network whose logits say less of them has no prior to correct
 
@@ -69,7 +69,7 @@ def calibrate_model(
     """
     readings = [model.read(recording, with_localisation=False) for recording in held]
     is_risk = np.array([recording.is_risk for recording in held])
-    slope, intercept = _risk_line(readings, is_risk)
+    slope, intercept = risk_line([(reading.margin, reading.plain_margin) for reading in readings], is_risk)
     temperature, fms_threshold, mae = _on_clips(rated) if rated else _on_bags(readings, is_risk)
     return Calibration(
         clip_temperature=round(temperature, 4),
@@ -82,12 +82,11 @@ def calibrate_model(
     )
 
 
-def _risk_line(readings: Sequence[Reading], is_risk: BoolArray) -> tuple[float, float]:
-    """Platt's line, fitted on the readings with and without characteristics. One that falls would turn the ranking of
-    a few held-out infants into everybody's: then there is none (1, 0).
+def risk_line(margins: Sequence[tuple[float, float]], is_risk: BoolArray) -> tuple[float, float]:
+    """Slope and intercept of Platt's line, fitted on each recording's raw logit with and without characteristics. One
+    that falls would turn the ranking of a few held-out infants into everybody's: then there is none (1, 0).
     """
-    both = np.array([[reading.margin, reading.plain_margin] for reading in readings])
-    slope, intercept = fit_platt(both.T.ravel(), np.concatenate([is_risk, is_risk]))
+    slope, intercept = fit_platt(np.array(margins).T.ravel(), np.concatenate([is_risk, is_risk]))
     return (slope, intercept) if slope > 0.0 else (1.0, 0.0)
 
 

@@ -3,7 +3,7 @@
     cohort --include, track_cohort--> infants --deal_folds--> train, test
         train --hold_out--> learn, held --train_system--> model, calibration --predict(test)--> the fold's tables
     all folds -> predictions.csv, windows.csv, run.json
-    all infants -> the model that is exported for a bundle; it is trained first
+    all infants -> the model that is exported for a bundle; it is trained first, its risks are calibrated by the folds
 
 A run that was stopped goes on where it was: folds that are done are not trained again, a fold that was begun goes on
 from its last checkpoint. Test infants come only to `predict`.
@@ -20,7 +20,7 @@ import torch
 
 from fidgety.training.cohort_data import REF, Data, Request, account_of, open_run, read_data, take_ref
 from fidgety.training.cohort_tracks import TrackedInfant, TrackedRecording
-from fidgety.training.final_model import export_final
+from fidgety.training.final_model import export_final, settle_final
 from fidgety.training.folds import FINAL, Part, assessable_of, deal_folds, hold_out
 from fidgety.training.log import LogRow, write_curve, write_json
 from fidgety.training.loop import Run
@@ -65,6 +65,8 @@ def train_cohort(request: Request, team: Team, report: Report) -> tuple[FoldReco
     if request.options.is_plain_mam and not request.is_shuffled:
         final = [_run_final(request, data, team, report)]  # first: what a hospital waits for; the folds say how good
     records = [_run_fold(request, data, part, team, report) for part in parts] + final
+    if team.leads and final:
+        records[-1] = settle_final(request, records[-1], [_folder(request, str(part.number)) for part in parts])
     if team.leads:
         join_tables([_folder(request, str(part.number)) for part in parts], request.out)
         written(lambda: write_json(request.out / "run.json", account_of(request, data, records)), request.out)

@@ -3,13 +3,14 @@
 OUT/run.json, predictions.csv, windows.csv      all folds, when all are done
 OUT/settings.json                               what was asked for: another run may not go on in this folder
 OUT/models/fold-N.npz, final.npz                weights
-OUT/folds/fold-N/                               fold.json, log.csv, its predictions and windows, checkpoints
+OUT/folds/fold-N/                               fold.json, log.csv, its predictions, windows and margins, checkpoints
 OUT/tracks/                                     lifted tracks (cohort_tracks.py)
 OUT/ref/                                        the Ref Branch that all folds share
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from fidgety.cohort.layout import write_table
 from fidgety.errors import DeviceError, UsageError
+from fidgety.records import BoolArray
 from fidgety.training.calibrate import Calibration
 from fidgety.training.log import write_json
 from fidgety.training.scoring import Prediction, WindowRow
@@ -32,6 +34,7 @@ __all__ = [
     "join_tables",
     "read_fold",
     "read_json",
+    "read_margins",
     "read_weights",
     "write_fold",
     "write_tables",
@@ -39,8 +42,9 @@ __all__ = [
     "written",
 ]
 
-PREDICTIONS, WINDOWS, FOLD = "predictions.csv", "windows.csv", "fold.json"
-_PREDICTION_COLUMNS = tuple(one.name for one in fields(Prediction))
+PREDICTIONS, WINDOWS, MARGINS, FOLD = "predictions.csv", "windows.csv", "margins.csv", "fold.json"
+_PREDICTION_COLUMNS = tuple(one.name for one in fields(Prediction) if one.name != "margins")
+_MARGIN_COLUMNS = ("recording", "is_risk", "margin", "plain_margin")
 _WINDOW_COLUMNS = tuple(one.name for one in fields(WindowRow))
 _DIGITS = 6  # of scores and seconds in the tables
 
@@ -73,11 +77,32 @@ def written(write: Callable[[], Done], place: Path) -> Done:
 
 
 def write_tables(folder: Path, table: Table) -> None:
-    """predictions.csv and windows.csv, each whole or not at all. Raises DeviceError."""
+    """predictions.csv and windows.csv, and margins.csv where one model has scored, each whole or not at all. Raises
+    DeviceError.
+    """
     predictions, windows = table
     written(lambda: folder.mkdir(parents=True, exist_ok=True), folder)
     write_table(folder / PREDICTIONS, _PREDICTION_COLUMNS, [_cells(row, _PREDICTION_COLUMNS) for row in predictions])
     write_table(folder / WINDOWS, _WINDOW_COLUMNS, [_cells(row, _WINDOW_COLUMNS) for row in windows])
+    margins = [(row.recording, int(row.is_risk), *row.margins) for row in predictions if row.margins is not None]
+    if margins:
+        write_table(folder / MARGINS, _MARGIN_COLUMNS, margins)
+
+
+def read_margins(folders: Sequence[Path]) -> tuple[list[tuple[float, float]], BoolArray]:
+    """Raw logits of the risk with and without characteristics, and classes, of all recordings that these folds scored.
+    Raises UsageError where a fold has none.
+    """
+    margins, is_risk = [], []
+    for folder in folders:
+        try:
+            with (folder / MARGINS).open(newline="", encoding="utf-8") as stream:
+                rows = list(csv.DictReader(stream))
+            margins += [(float(row["margin"]), float(row["plain_margin"])) for row in rows]
+            is_risk += [row["is_risk"] == "1" for row in rows]
+        except (OSError, KeyError, ValueError) as error:
+            raise UsageError(f"{folder / MARGINS} cannot be read ({error}): delete the folder, and train on") from error
+    return margins, np.array(is_risk, bool)
 
 
 def join_tables(folders: Sequence[Path], out: Path) -> None:

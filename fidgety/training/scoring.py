@@ -15,7 +15,7 @@ from fidgety.calibration.probability import sigmoid
 from fidgety.records import FloatArray
 from fidgety.training.calibrate import Calibration
 from fidgety.training.cohort_tracks import TrackedInfant, TrackedRecording
-from fidgety.training.models import Model
+from fidgety.training.models import Model, Reading
 
 __all__ = ["Prediction", "WindowRow", "predict"]
 
@@ -38,6 +38,7 @@ class Prediction:
     seconds_assessable: float
     risk_threshold: float
     fms_threshold: float | None
+    margins: tuple[float, float] | None = None  # not a column: one model's raw logits, with and without characteristics
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +68,10 @@ def predict(
 def _predict_one(
     scorers: Sequence[tuple[Model, Calibration]], infant: TrackedInfant, recording: TrackedRecording, fold: int | None
 ) -> tuple[Prediction, list[WindowRow]]:
-    risk, instances, localisation = None, None, None
+    risk, instances, localisation, readings = None, None, None, list[Reading]()
     if recording.is_assessable:
-        risk, instances, localisation = _mean_scores(scorers, recording)
+        readings = [model.read(recording, with_localisation=True) for model, _ in scorers]
+        risk, instances, localisation = _mean_scores([one for _, one in scorers], readings)
     risk_threshold, fms_threshold = (
         float(np.mean([getattr(calibration, name) for _, calibration in scorers]))
         for name in ("risk_threshold", "fms_threshold")
@@ -87,6 +89,7 @@ def _predict_one(
         seconds_assessable=recording.seconds_assessable,
         risk_threshold=risk_threshold,
         fms_threshold=None if np.isnan(fms_threshold) else fms_threshold,
+        margins=(readings[0].margin, readings[0].plain_margin) if len(readings) == 1 else None,
     )
     if localisation is None:
         return prediction, []
@@ -96,12 +99,11 @@ def _predict_one(
 
 
 def _mean_scores(
-    scorers: Sequence[tuple[Model, Calibration]], recording: TrackedRecording
+    calibrations: Sequence[Calibration], readings: Sequence[Reading]
 ) -> tuple[float, FloatArray | None, FloatArray | None]:
-    """Calibrated risk, P(FMs) of the instances, P(FMs) every 20 frames."""
+    """Calibrated risk, P(FMs) of the instances, P(FMs) every 20 frames: means over the models."""
     risks, instances, localisation = [], [], []
-    for model, calibration in scorers:
-        reading = model.read(recording, with_localisation=True)
+    for calibration, reading in zip(calibrations, readings, strict=True):
         risks.append(float(sigmoid(calibration.risk_slope * reading.margin + calibration.risk_intercept)))
         if reading.instances is not None and reading.localisation is not None:
             instances.append(_calibrated(reading.instances, calibration.clip_temperature))

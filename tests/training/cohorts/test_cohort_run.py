@@ -14,6 +14,7 @@ import onnxruntime as ort
 import pytest
 
 from fidgety.bundle import Bundle
+from fidgety.calibration.probability import fit_platt
 from fidgety.errors import Stopped
 from fidgety.export.mam import BAG_GRAPH, INFO_GRAPH, WINDOW_GRAPH
 from fidgety.training import cohort_tracks
@@ -100,6 +101,26 @@ def test_train_cohort_shares_the_ref_branch(mam: Path) -> None:
     logs = [(mam / "folds" / name / "log.csv").read_text().splitlines() for name in ("fold-0", "fold-1", "final")]
     assert logs[0][1:5] == logs[1][1:5] == logs[2][1:5]
     assert logs[0][5:] != logs[1][5:]
+
+
+def test_train_cohort_calibrates_the_final_model_on_all_infants_out_of_fold(mam: Path) -> None:
+    rows = [row for fold in (0, 1) for row in _rows(mam / "folds" / f"fold-{fold}" / "margins.csv")]
+    assert {row["recording"] for row in rows} == {row["recording"] for row in _rows(mam / "predictions.csv")}
+    margins = np.array([[float(row["margin"]), float(row["plain_margin"])] for row in rows])
+    is_risk = np.array([row["is_risk"] == "1" for row in rows])
+    line = fit_platt(margins.T.ravel(), np.tile(is_risk, 2))
+    line = line if line[0] > 0 else (1.0, 0.0)
+    settings, final = json.loads((mam / "mam.json").read_text()), _account(mam)["models"][2]["calibration"]
+    told = settings["probability"]
+    assert (told["risk_slope"], told["risk_intercept"]) == pytest.approx(line, abs=1e-3)
+    assert (final["risk_slope"], final["risk_intercept"]) == (told["risk_slope"], told["risk_intercept"])
+    assert final["n_recordings"] == 16 and "16 recordings out of fold" in settings["operating_point"]["chosen_by"]
+    assert json.loads((mam / "folds" / "final" / "fold.json").read_text())["calibration"] == final
+    for row, (margin, _) in zip(rows, margins, strict=True):  # what the fold itself made of it
+        (given,) = (one for one in _rows(mam / "predictions.csv") if one["recording"] == row["recording"])
+        fold = _account(mam)["models"][int(given["fold"])]["calibration"]
+        risk = 1 / (1 + np.exp(-(fold["risk_slope"] * margin + fold["risk_intercept"])))
+        assert float(given["risk"]) == pytest.approx(risk, abs=1e-5)
 
 
 def test_train_cohort_exports_what_a_bundle_takes(mam: Path, bundle: Bundle) -> None:
