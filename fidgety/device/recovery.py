@@ -8,7 +8,8 @@
     files that the database does not name            -> lost+found/
     named files that are not there                   are marked and said; marked ones that came back are taken again
 
-Nothing is deleted. Files are put in place within the transaction that names them, so that whoever holds the next
+Nothing is deleted but what was to be: the plain twin of an encrypted file, a video that the log says is deleted, a
+decrypted copy. Files are put in place within the transaction that names them, so that whoever holds the next
 transaction sees both or a leftover, never half of another's work.
 """
 
@@ -207,7 +208,7 @@ def _compare(shelf: Shelf, lost: list[str]) -> tuple[list[str], list[str]]:
         for recording in shelf.recordings():
             for file, gone in _difference(shelf, recording):
                 if isinstance(file, Path):
-                    if _is_sealed_twin(recording, file):
+                    if _is_sealed_twin(recording, file) or _is_deleted(recording, file):
                         file.unlink()
                         continue
                     lost.append(_lose(shelf, file, f"{recording.id}-"))
@@ -223,6 +224,11 @@ def _compare(shelf: Shelf, lost: list[str]) -> tuple[list[str], list[str]]:
                         recording.number,
                     )
     return missing, returned
+
+
+def _is_deleted(recording: Recording, path: Path) -> bool:
+    """Whether this was to be deleted (retention.py): the kill came in between."""
+    return any(file.stored_name == path.name and file.gone == "deleted" for file in recording.files)
 
 
 def _is_sealed_twin(recording: Recording, path: Path) -> bool:
