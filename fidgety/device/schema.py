@@ -6,7 +6,7 @@ SQLite with a write-ahead log and `synchronous=FULL`: what was committed survive
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -97,14 +97,18 @@ CREATE TRIGGER events_never_change BEFORE UPDATE ON events
 MIGRATIONS: tuple[str, ...] = (_FIRST,)  # the n-th brings version n to n + 1; none of them ever changes
 
 
-def create(path: Path) -> None:
-    """A new, empty database at `path`, whole or not at all. Raises DeviceError."""
+def create(path: Path, lines: Sequence[str] = (), settings: Mapping[str, str] | None = None) -> None:
+    """A new database at `path`, whole or not at all, with the lines of a log and some settings. Raises DeviceError."""
     part = path.with_name(f"{path.name}.new")
     with database_faults(path):
         part.unlink(missing_ok=True)
         with closing(sqlite3.connect(part, isolation_level=None)) as database:
             database.execute("PRAGMA synchronous=FULL")
             _migrate(database, 0)
+            database.execute("BEGIN")
+            database.executemany("INSERT INTO events VALUES (?, ?)", enumerate(lines, 1))
+            database.executemany("INSERT INTO settings VALUES (?, ?)", (settings or {}).items())
+            database.execute("COMMIT")
         sync(part)
         part.rename(path)
         sync(path.parent)

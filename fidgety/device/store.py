@@ -45,9 +45,9 @@ from fidgety.device.holdings import (
 )
 from fidgety.device.opened import opened
 from fidgety.device.owners import FOLDER as OWNERS
-from fidgety.device.recovery import LOST, OPENED, Recovery, recover
+from fidgety.device.recovery import OPENED, Recovery, recover
 from fidgety.device.schema import create
-from fidgety.device.shelf import Shelf
+from fidgety.device.shelf import LOST, Shelf
 from fidgety.device.vault import Key
 from fidgety.durable import faults, write_bytes
 from fidgety.errors import DeviceError, UsageError
