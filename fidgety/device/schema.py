@@ -179,7 +179,7 @@ def _copy(database: sqlite3.Connection, target: Path) -> None:
 
 def _migrate(database: sqlite3.Connection, version: int) -> None:
     for number, script in enumerate(MIGRATIONS[version:], version + 1):
-        database.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version={number};\nCOMMIT;")
+        database.executescript(f"BEGIN IMMEDIATE;\n{script}\n;PRAGMA user_version={number};\nCOMMIT;")
 
 
 def _require_sound(database: sqlite3.Connection, path: Path) -> None:
