@@ -130,7 +130,9 @@ def _finish(shelf: Shelf, number: int, about: About, is_queued: bool, is_cut_sho
             "recorded", recording=id_of(number), sha256=sha256, dropped=about.n_dropped_frames, cut_short=is_cut_short
         )
     for piece in pieces:
-        (shelf.folder_of(number) / piece.file.name).unlink()  # what the recorder wrote, now that it is kept encrypted
+        (shelf.folder_of(number) / piece.file.name).unlink(
+            missing_ok=True
+        )  # what the recorder wrote, now that it is kept encrypted
 
 
 def enter(shelf: Shelf, change: Change, number: int, about: About, state: str, sha256: str | None) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 from fidgety.device.holdings import About, Recording, StoredFile, id_of
 from fidgety.device.intake import finish_recording, hash_file
-from fidgety.device.owners import is_at_work, name_of, sweep
+from fidgety.device.owners import alone, is_at_work, name_of, sweep
 from fidgety.device.queue import reclaim
 from fidgety.device.registration import register_folders
 from fidgety.device.shelf import LOST, Shelf
@@ -70,9 +70,9 @@ def recover(shelf: Shelf) -> Recovery:
     recordings = shelf.folder / "recordings"
     if not recordings.is_dir():
         raise DeviceError(f"{recordings} is not there: is its disk mounted? Nothing was changed")
-    n_log_lines = shelf.books.copy_log()
-    reclaimed = reclaim(shelf)
-    with faults(f"{shelf.folder} cannot be put in order"):
+    with faults(f"{shelf.folder} cannot be put in order"), alone(shelf.folder):
+        n_log_lines = shelf.books.copy_log()
+        reclaimed = reclaim(shelf)
         lost = _collect_staged(shelf)
         sweep(shelf.folder)
         _forget_opened(shelf)
@@ -136,7 +136,7 @@ def _compare(shelf: Shelf, lost: list[str]) -> tuple[list[str], list[str]]:
             for file, gone in _difference(shelf, recording):
                 if isinstance(file, Path):
                     if _is_sealed_twin(recording, file) or _is_deleted(recording, file):
-                        file.unlink()
+                        file.unlink(missing_ok=True)
                         continue
                     lost.append(shelf.lose(file, f"{recording.id}-"))
                     continue
@@ -171,6 +171,8 @@ def _difference(shelf: Shelf, recording: Recording) -> list[tuple[StoredFile | P
     present = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
     found: list[tuple[StoredFile | Path, Any]] = []
     for file in recording.files:
+        if file.gone == "deleted":
+            continue  # if it is there after all, it is one that nobody names
         is_there = present.pop(file.stored_name, None) is not None
         if not is_there and file.gone is None:
             found.append((file, "missing"))

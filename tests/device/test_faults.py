@@ -207,7 +207,7 @@ def test_an_older_schema_is_brought_forward_and_a_copy_kept(
     store.add(make_recording())
     store.close()
     with monkeypatch.context() as patched:
-        patched.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, "ALTER TABLE recordings ADD COLUMN ward TEXT"))
+        patched.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, "ALTER TABLE recordings ADD COLUMN ward TEXT;"))
         with Store.open(folder, clock=clock) as newer:
             assert newer.shelf.books.read("SELECT ward FROM recordings")[0]["ward"] is None
             assert newer.recording("R000001").state == "queued"
@@ -222,7 +222,7 @@ def test_a_migration_that_fails_changes_nothing(
 ) -> None:
     store.close()
     with monkeypatch.context() as patched, pytest.raises(DeviceError, match="let us down"):
-        patched.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, "CREATE TABLE a (b); CREATE TABLE a (b)"))
+        patched.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, "CREATE TABLE a (b);\nCREATE TABLE a (b);"))
         Store.open(folder, clock=clock)
     with Store.open(folder, clock=clock) as again:
         assert again.shelf.books.read("SELECT name FROM sqlite_master WHERE name = 'a'") == []

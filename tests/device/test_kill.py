@@ -23,7 +23,7 @@ from fidgety.device.sealing import turn_on
 from fidgety.device.store import Store
 from fidgety.device.vault import Key, make_key_file
 
-from .conftest import a_result
+from .conftest import MakeRecording, a_result
 
 N_KILLS = 40
 
@@ -165,6 +165,8 @@ def _check(store: Store, said: str) -> None:
             assert not any((store.folder / "recordings" / recording_id).glob("*.m*"))
         elif what == "overridden":
             assert more[0] in {str(one.id) for one in store.overrides(recording_id)}
+    for one in recordings.values():
+        assert not any(store.shelf.path_of(one.number, file).exists() for file in one.files if file.gone)
     assert [row[0] for row in store.shelf.books.database.execute("PRAGMA integrity_check")] == ["ok"]
     assert store.shelf.books.read("PRAGMA foreign_key_check") == []
     assert verify(store.shelf.books).faults == ()
@@ -180,6 +182,36 @@ def _check_contents(store: Store) -> None:
             first = content.split(b"-")[0] + b"-" + content.split(b"-")[1] + b"-"
             if not recording.is_cut_short:
                 assert content == first * (len(content) // len(first))
+
+
+def test_many_processes_at_once(tmp_path: Path, make_recording: MakeRecording) -> None:
+    """Three of them add, some of it the same, score, open and close, all at the same time."""
+    folder, n_own, n_common = tmp_path / "store", 4, 3
+    sources = [[make_recording(f"{who}-{n}.mp4") for n in range(n_own)] for who in range(3)]
+    common = [make_recording(f"all-{n}.mp4") for n in range(n_common)]
+    children = []
+    for who in range(3):
+        child = os.fork()
+        if child == 0:
+            try:
+                for source in (*sources[who], *common):
+                    with Store.open(folder) as store:
+                        store.add(source)
+                        claim = store.claim_next(f"w{who}")
+                        if claim is not None:
+                            store.finish(claim, a_result(json.dumps({"told": f"{who}-{source.name}"})))
+            except BaseException as error:
+                (tmp_path / f"fault-{who}").write_text(f"{type(error).__name__}: {error}")
+            finally:
+                os._exit(0)
+        children.append(child)
+    for child in children:
+        os.waitpid(child, 0)
+    assert [path.read_text() for path in tmp_path.glob("fault-*")] == []
+    with Store.open(folder) as store:
+        assert store.recovery.lines() == []
+        assert len(store.recordings()) == 3 * n_own + n_common
+        _check(store, "")
 
 
 def test_child_does_say_what_it_cannot_do(tmp_path: Path) -> None:
