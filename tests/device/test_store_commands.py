@@ -118,6 +118,7 @@ def test_encrypt_and_what_the_key_opens(
     refused = run("store", "add", make_recording("2.mp4"))
     assert refused.code == 4 and "is encrypted: name the file of the key" in refused.err
     monkeypatch.setenv("FIDGETY_KEY_FILE", str(tmp_path / "key"))
+    assert "this store is not encrypted" in run("store", "add", tmp_path / "1.mp4", "--store", tmp_path / "plain").err
     assert run("store", "add", make_recording("2.mp4")).code == 0
     assert "0 files still plain" in run("store", "show").out
     run("store", "key", tmp_path / "other")
