@@ -12,9 +12,9 @@ import fidgety
 
 PACKAGE = Path(fidgety.__file__).parent
 TRAINING_ONLY = ("torch", "onnx", "tflite", "ai_edge_litert", "matplotlib", "pydantic", "scipy", "sklearn", "tensorrt")
-BASE = {"bundle", "records", "skeleton", "errors"}
-PLAIN_MODULES = ("infant", "records", "skeleton", "errors", "__init__")
-MIDDLE = ("export", "calibration", "training", "phantom", "report")
+BASE = {"bundle", "durable", "records", "skeleton", "errors"}
+PLAIN_MODULES = ("infant", "records", "skeleton", "errors", "durable", "__init__")
+MIDDLE = ("export", "calibration", "device", "training", "phantom", "report")
 
 
 def imported_by(path: Path) -> set[str]:
@@ -56,6 +56,11 @@ def test_runtime_imports_no_training_package(path: Path) -> None:
 @pytest.mark.parametrize("path", files_of("cohort"), ids=lambda path: path.stem)
 def test_cohort_imports_only_what_lies_below_it(path: Path) -> None:
     assert parts_of(path) <= BASE | {"cohort", "infant", "runtime"}
+
+
+@pytest.mark.parametrize("path", files_of("device"), ids=lambda path: path.stem)
+def test_device_imports_no_training_package(path: Path) -> None:
+    assert not {name.split(".")[0] for name in imported_by(path)} & set(TRAINING_ONLY)
 
 
 @pytest.mark.parametrize("name", PLAIN_MODULES)

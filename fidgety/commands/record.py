@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fidgety.commands.options import BundlePath, log
+from fidgety.commands.options import BundlePath, KeyFile, StorePath, log, open_store
 
 __all__ = ["record"]
 
@@ -27,7 +29,8 @@ def record(
         float,
         typer.Option("--wait", min=0.0, help="Seconds to wait for the infant to lie well; then it begins anyway."),
     ] = 120.0,
-    store: Annotated[Path | None, typer.Option("--store", help="Store that keeps and queues the recording.")] = None,
+    store: StorePath = None,
+    key_file: KeyFile = None,
     out: Annotated[Path | None, typer.Option("--out", help="Plain folder in place of the store.")] = None,
     size: Annotated[str, typer.Option("--size", help="Wanted picture, WIDTHxHEIGHT.")] = "1920x1080",
     fps: Annotated[float, typer.Option("--fps", min=5.0, max=120.0, help="Wanted frames a second.")] = 25.0,
@@ -40,27 +43,27 @@ def record(
     """Record an infant for 3 to 5 minutes; stops by itself, by Enter, Ctrl-C or SIGTERM; says keep or repeat."""
     from fidgety.device.bedside import Session, run_session
     from fidgety.device.camera import Wanted
+    from fidgety.device.holdings import About, Infant
+    from fidgety.device.places import folder_place, store_place
     from fidgety.errors import UsageError
+    from fidgety.infant import characteristics
 
     if store is not None and out is not None:
         raise UsageError("--store and --out are two places: give one of them")
-    width_px, height_px = _size(size)
+    if infant is None and out is None and (born, gestation) != (None, None):
+        raise UsageError("--infant is missing: whose dates are these?")
+    known = characteristics(born, None if born is None else date.today().isoformat(), gestation, age_weeks)
     session = Session(
-        camera=camera,
-        wanted=Wanted(width_px, height_px, fps),
-        minutes=_minutes(minutes),
-        wait_s=wait_s,
-        out=out,
-        store=store,
-        infant_id=infant,
-        born=born,
-        gestation=gestation,
-        age_weeks=age_weeks,
-        bundle=bundle_path,
-        has_guidance=has_guidance,
-        n_threads=threads,
+        camera, Wanted(*_size(size), fps), _minutes(minutes), wait_s, known, bundle_path, has_guidance, threads
     )
-    outcome = run_session(session, log)
+    about = About(None if infant is None else Infant(infant, born, gestation))
+    with ExitStack() as stack:
+        if out is not None:
+            place = stack.enter_context(folder_place(out, log))
+        else:
+            opened = stack.enter_context(open_store(store, key_file, is_made=True))
+            place = stack.enter_context(store_place(opened, about, log))
+        outcome = run_session(session, place, log)
     print(outcome.text)
     if outcome.exit_code:
         raise typer.Exit(outcome.exit_code)

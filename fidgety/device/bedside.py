@@ -21,16 +21,15 @@ from typing import Any
 
 from fidgety.bundle import Bundle, default_bundle_path, open_bundle
 from fidgety.bundle.signature import require_trusted
-from fidgety.device.camera import Camera, CameraPort, Wanted, camera_port
+from fidgety.device.camera import Camera, Wanted, camera_port
 from fidgety.device.disk import free_mb
 from fidgety.device.encoder import choose_encoder
-from fidgety.device.leftovers import PICTURE, Finished, finish
-from fidgety.device.places import folder_place, one_recorder
+from fidgety.device.leftovers import Finished, finish
+from fidgety.device.places import Place
 from fidgety.device.recorder import Ending, Plan, Recorder
 from fidgety.device.verdict import Verdict, format_verdict, judge_recording
 from fidgety.device.viewer import Viewer
-from fidgety.errors import BundleError, DeviceError, NotAssessable
-from fidgety.infant import characteristics
+from fidgety.errors import BundleError, DeviceError, NotAssessable, Stopped
 from fidgety.records import Characteristics, QualityReason
 
 __all__ = ["Outcome", "Session", "run_session"]
@@ -49,12 +48,7 @@ class Session:
     wanted: Wanted
     minutes: tuple[float, float]
     wait_s: float
-    out: Path | None
-    store: Path | None
-    infant_id: str | None = None
-    born: str | None = None
-    gestation: str | None = None
-    age_weeks: float | None = None
+    infant: Characteristics
     bundle: Path | None = None
     has_guidance: bool = True
     n_threads: int = 2
@@ -66,57 +60,43 @@ class Outcome:
 
     text: str
     exit_code: int
-    finished: Finished
+    finished: Finished | None  # None: it never began
     verdict: Verdict | None
     ending: Ending
     verdict_after_s: float  # from the end of the recording to the verdict
 
 
-def run_session(session: Session, say: Say) -> Outcome:
+def run_session(session: Session, place: Place, say: Say) -> Outcome:
     """Record once. Raises UsageError, DeviceError (CameraError too) before the first frame; afterwards nothing is lost
     and the outcome tells."""
-    infant = _characteristics(session)
     bundle = _bundle(session, say)
     port = camera_port(session.camera, session.wanted)
-    parent = session.out or Path("recordings")
-    with ExitStack() as stack:
-        stack.enter_context(one_recorder(parent))
-        folder, repaired = stack.enter_context(folder_place(parent))
-        for one in repaired:
-            say(f"finished what was cut off before: {one.video} ({one.n_frames} frames, {one.duration_s:.0f} s)")
-        try:
-            return _record(session, port, folder, bundle, infant, say)
-        except BaseException:
-            if not (folder / "video.mp4").exists():
-                finish(folder)
-                _remove_empty(folder)
-            raise
-
-
-def _record(
-    session: Session, port: CameraPort, folder: Path, bundle: Bundle | None, infant: Characteristics, say: Say
-) -> Outcome:
     plan = replace(Plan(), min_s=session.minutes[0] * 60, max_s=session.minutes[1] * 60, wait_s=session.wait_s)
-    camera = port.open()
-    try:
-        _require_space(folder, camera, plan)
-        encoder = choose_encoder(camera.format.width_px, camera.format.height_px, camera.format.fps or 25.0)
-        viewer = _viewer(session, camera, folder, bundle, say)
-        about = {"camera": port.name, "width_px": camera.format.width_px, "height_px": camera.format.height_px}
-        recorder = Recorder(port, camera, folder, plan, encoder, viewer, {**about, "fps": camera.format.fps})
-    except BaseException:
-        camera.close()
-        raise
     with ExitStack() as stack:
+        camera = port.open()
+        try:
+            _require_space(place.parent, camera, plan)
+            encoder = choose_encoder(camera.format.width_px, camera.format.height_px, camera.format.fps or 25.0)
+            viewer = _viewer(session, camera, place.picture, bundle, say)
+        except BaseException:
+            camera.close()
+            raise
         if viewer is not None:
             stack.enter_context(viewer)
         stop = stack.enter_context(_stop_button())
+        about = {"camera": port.name, "width_px": camera.format.width_px, "height_px": camera.format.height_px}
+        recorder = Recorder(port, camera, place.begin, plan, encoder, viewer, {**about, "fps": camera.format.fps})
         ending = recorder.run(stop, say)
         ended_s = time.monotonic()
         say(ending.words)
-        finished = finish(folder)
-        verdict = _verdict(finished, ending, viewer, bundle, infant, ended_s)
-    return _outcome(finished, ending, verdict, time.monotonic() - ended_s)
+        if recorder.folder is None:
+            return Outcome(
+                f"Nothing was recorded. {ending.words}", _exit_code(ending, None, None), None, None, ending, 0.0
+            )
+        finished = finish(recorder.folder)
+        verdict = _verdict(finished, ending, viewer, bundle, session.infant, ended_s)
+        after_s = time.monotonic() - ended_s
+        return _outcome(place.end(finished), finished, ending, verdict, after_s)
 
 
 def _verdict(
@@ -146,30 +126,24 @@ def _own_reasons(ending: Ending) -> list[QualityReason]:
     return [QualityReason(ending.code, False, ending.words, action)]
 
 
-def _outcome(finished: Finished, ending: Ending, verdict: Verdict | None, after_s: float) -> Outcome:
+def _outcome(where: str, finished: Finished, ending: Ending, verdict: Verdict | None, after_s: float) -> Outcome:
     drops = finished.drops
-    lost = max(drops.by_time, drops.by_sequence or 0)
-    lines = [
-        f"{finished.video}: {finished.duration_s:.1f} s, {finished.n_frames} frames, {lost} lost"
-        + (f", longest gap {drops.longest_gap_s:.2f} s" if drops.gaps_s else "")
-    ]
+    gap = f", longest gap {drops.longest_gap_s:.2f} s" if drops.gaps_s else ""
+    lines = [f"{where}: {finished.duration_s:.1f} s, {finished.n_frames} frames, {drops.n_lost} lost{gap}"]
     if finished.n_frames == 0:
         lines = [f"Nothing was recorded. {ending.words}"]
     if verdict is not None:
         lines.append(format_verdict(verdict))
-    exit_code = 0
+    return Outcome("\n".join(lines), _exit_code(ending, finished, verdict), finished, verdict, ending, after_s)
+
+
+def _exit_code(ending: Ending, finished: Finished | None, verdict: Verdict | None) -> int:
     if ending.code in _FAULTS:
-        exit_code = DeviceError.exit_code
-    elif finished.n_frames == 0 or (verdict is not None and not verdict.is_kept):
-        exit_code = NotAssessable.exit_code
-    return Outcome("\n".join(lines), exit_code, finished, verdict, ending, after_s)
-
-
-def _characteristics(session: Session) -> Characteristics:
-    from datetime import date
-
-    recorded = None if session.born is None else date.today().isoformat()
-    return characteristics(session.born, recorded, session.gestation, session.age_weeks)
+        return DeviceError.exit_code
+    if ending.code == "never-began":
+        return Stopped.exit_code
+    is_bad = finished is None or finished.n_frames == 0 or (verdict is not None and not verdict.is_kept)
+    return NotAssessable.exit_code if is_bad else 0
 
 
 def _bundle(session: Session, say: Say) -> Bundle | None:
@@ -185,7 +159,7 @@ def _bundle(session: Session, say: Say) -> Bundle | None:
         return None
 
 
-def _viewer(session: Session, camera: Camera, folder: Path, bundle: Bundle | None, say: Say) -> Viewer | None:
+def _viewer(session: Session, camera: Camera, path: Path, bundle: Bundle | None, say: Say) -> Viewer | None:
     if bundle is None or not session.has_guidance:
         return None
     picture = camera.format
@@ -195,7 +169,7 @@ def _viewer(session: Session, camera: Camera, folder: Path, bundle: Bundle | Non
             picture.width_px,
             picture.height_px,
             picture.fps or 25.0,
-            folder / PICTURE,
+            path,
             session.n_threads,
         )
     except OSError as error:
@@ -241,10 +215,3 @@ def _wait_for_enter(stop: threading.Event, is_done: threading.Event) -> None:
             os.read(sys.stdin.fileno(), 1024)
             stop.set()
             return
-
-
-def _remove_empty(folder: Path) -> None:
-    """A folder in which nothing was recorded."""
-    (folder / "frame-times.log").unlink(missing_ok=True)
-    if not any(folder.iterdir()):
-        folder.rmdir()

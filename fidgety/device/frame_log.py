@@ -91,6 +91,11 @@ class Drops:
     longest_gap_s: float
     gaps_s: tuple[tuple[float, float], ...] = field(default=())  # (start, end) of all over .2 s
 
+    @property
+    def n_lost(self) -> int:
+        """The larger of the two counts: numbers miss what a camera lost while it was unplugged."""
+        return max(self.by_time, self.by_sequence or 0)
+
 
 def head_line(about: Mapping[str, Any]) -> bytes:
     """The file's first line."""

@@ -2,7 +2,6 @@
 
     video.mp4          fragments, half a second each
     frame-times.log    frame_log.py
-    guidance.png       only while it is recorded: a picture of the infant stays nowhere else than in the video
     .unfinished        held by the recorder's process; without a holder: a kill, a power cut
 
 A clean end and a repair are the same steps: cut off what is torn, keep of the frame log what the video holds, take the
@@ -99,7 +98,7 @@ def finish(folder: Path) -> Finished:
     """Put the files of a recording in order, whether it ended well or not. Raises DeviceError where the disk fails."""
     try:
         finished = _finish(folder)
-        for name in (PICTURE, PICTURE + ".part", BALLAST, MARK):
+        for name in (BALLAST, MARK):
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise DeviceError(f"the recording in {folder} cannot be finished: {error.strerror}") from error

@@ -10,6 +10,7 @@ and a line for the person at the bedside; what has been recorded stays.
 
 from __future__ import annotations
 
+import errno
 import queue
 import threading
 import zlib
@@ -78,18 +79,19 @@ class Recorder:
         self,
         port: CameraPort,
         first: Camera,
-        folder: Path,
+        place: Callable[[], Path],
         plan: Plan,
         encoder: Encoder,
         viewer: Viewer | None,
         about: dict[str, Any],
     ) -> None:
-        """first: the port's camera, already open. Raises OSError when the folder's files cannot be made."""
-        self._port, self._first, self._folder, self._plan = port, first, folder, plan
+        """first: the port's camera, already open; place: gives the folder when the recording begins."""
+        self._port, self._first, self._place, self._plan = port, first, place, plan
         self._encoder, self._viewer = encoder, viewer
         self._format: PictureFormat = first.format
-        self._disk = Disk(folder, (VIDEO, TIMES))
-        self._disk.append(TIMES, head_line({**about, "codec": first.format.codec, "encoder": self._encoder.name}))
+        self._about = about
+        self._disk: Disk | None = None
+        self.folder: Path | None = None  # None: it has not begun
         self._queue: queue.Queue[Capture | _Restart | None] = queue.Queue(_QUEUE_FRAMES)
         self._is_ending = threading.Event()
         self._is_recording = threading.Event()
@@ -135,9 +137,10 @@ class Recorder:
             writer.join()
             if self._packets is not None:
                 self._packets.close()
-            self._disk.close()
-        if code in ("long-enough", "stopped") and self._disk.error is not None:
-            code, words = self._disk_ending()
+            if self._disk is not None:
+                self._disk.close()
+        if code in ("long-enough", "stopped") and self._disk is not None and self._disk.error is not None:
+            code, words = _disk_ending(self._disk.error)
         return Ending(code, words, self._n_captured, self._n_behind, self._n_repeated)
 
     # The caller's thread
@@ -157,10 +160,10 @@ class Recorder:
                 return "encoder-failed", f"The encoder failed: {self._failure}"
             if now_us >= next_disk_us:
                 next_disk_us = now_us + 1_000_000
-                if self._disk.error is None and free_mb(self._folder) < plan.reserve_mb:
+                if self.folder is not None and free_mb(self.folder) < plan.reserve_mb:
                     return "disk-full", "The disk is nearly full: recording stopped, what there is is kept."
-            if self._disk.error is not None:
-                return self._disk_ending()
+            if self._disk is not None and self._disk.error is not None:
+                return _disk_ending(self._disk.error)
             gone_s = (now_us - self._last_new_host_us) / 1e6
             self._is_stale = gone_s > plan.frozen_s
             is_gone = self._is_stale or self._camera_fault is not None
@@ -174,13 +177,21 @@ class Recorder:
             if is_gone and gone_s > plan.return_s:
                 return "camera-lost", f"{self._gone_words()}; it did not come back: what was recorded is kept."
             if not self._is_recording.is_set() and self._is_time_to_begin((now_us - opened_us) / 1e6):
-                self._is_recording.set()
+                self._begin()
             if self._is_recording.is_set() and not is_gone and self._is_long_enough():
                 return "long-enough", "Long enough."
             line = self._gone_words() if is_gone else self._line()
             if line != said:
                 say(line)
                 said = line
+
+    def _begin(self) -> None:
+        """Raises DeviceError, OSError where the recording's files cannot be made."""
+        self.folder = self._place()
+        self._disk = Disk(self.folder, (VIDEO, TIMES))
+        about = {**self._about, "codec": self._format.codec, "encoder": self._encoder.name}
+        self._disk.append(TIMES, head_line(about))
+        self._is_recording.set()
 
     def _is_time_to_begin(self, waited_s: float) -> bool:
         if self._plan.wait_s <= 0 or self._viewer is None or not self._viewer.is_alive:
@@ -208,17 +219,9 @@ class Recorder:
             return self._camera_fault[:1].upper() + self._camera_fault[1:]
         return "The camera's picture stands still: unplug the camera and plug it in again"
 
-    def _disk_ending(self) -> tuple[str, str]:
-        import errno
-
-        error = self._disk.error
-        if error is not None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            return "disk-full", "The disk is full: recording stopped, what there is is kept."
-        reason = "unknown" if error is None else error.strerror
-        return "disk-failed", f"The disk failed ({reason}): what had been written is kept."
-
     def _note(self, code: str, text: str) -> None:
-        self._disk.append(TIMES, event_line(Event(self._port.clock.now_us(), code, text)))
+        if self._disk is not None:
+            self._disk.append(TIMES, event_line(Event(self._port.clock.now_us(), code, text)))
 
     # The capture thread
 
@@ -255,7 +258,7 @@ class Recorder:
             while (capture := self._queue.get()) is not None:
                 if self._failure is None:
                     self._write_one(capture)
-            if self._writer is not None and self._disk.error is None:
+            if self._writer is not None and self._disk is not None and self._disk.error is None:
                 self._writer.close()
         except Exception as error:
             self._failure = error
@@ -301,6 +304,8 @@ class Recorder:
             self._misfit = "The camera came back with another picture format: what was recorded before is kept."
 
     def _record(self, capture: Capture, time_us: int) -> None:
+        if self._disk is None:
+            return
         if self._writer is None:
             self._writer = VideoWriter(self._disk, self._format, self._stream, self._encoder)
         start_us = time_us if self._start_us is None else self._start_us
@@ -333,3 +338,9 @@ class Recorder:
         is_same = mark == self._last_print
         self._last_print = mark
         return is_same
+
+
+def _disk_ending(error: OSError) -> tuple[str, str]:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "disk-full", "The disk is full: recording stopped, what there is is kept."
+    return "disk-failed", f"The disk failed ({error.strerror}): what had been written is kept."

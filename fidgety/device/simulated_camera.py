@@ -89,7 +89,9 @@ class SimulatedCamera:
         self._clock, self._start_us = clock, device_start_us
         self._is_closed = False
         self.format = PictureFormat(recipe.width_px, recipe.height_px, recipe.fps, recipe.codec)
-        self._container, self.stream = _encoder_stream(recipe) if recipe.codec != "raw" else (None, None)
+        self.stream: Any = None
+        if recipe.codec != "raw":
+            self._container, self.stream = _encoder_stream(recipe)
 
     def captures(self) -> Iterator[Capture]:
         recipe = self._recipe

@@ -1,67 +1,74 @@
-"""A recording made by the real recorder from a simulated camera, and what lies on the disk of it."""
+"""A store in an empty folder, a clock that goes as it is told, and small recordings."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-import av
-import numpy as np
 import pytest
 
-from fidgety.device.camera import Wanted, camera_port
-from fidgety.device.encoder import SOFTWARE
-from fidgety.device.frame_log import FrameLog, read_frame_log
-from fidgety.device.leftovers import Finished, finish, mark
-from fidgety.device.recorder import Ending, Plan, Recorder
-from fidgety.device.simulated_camera import read_number
+from fidgety.device.clock import Clock, Now
+from fidgety.device.holdings import Claim, Result
+from fidgety.device.store import Store
+
+NOON_S = 1798718400.0  # 2026-12-31, noon, UTC
+
+MakeRecording = Callable[..., Path]
 
 
-class Recorded(NamedTuple):
-    """One recording, and all that was said."""
+class FakeClock(Clock):
+    """Time passes when a test says so."""
 
-    ending: Ending
-    finished: Finished
-    log: FrameLog
-    said: list[str]
+    def __init__(self) -> None:
+        self.wall_s, self.boot_id, self.boot_s = NOON_S, "boot-1", 100.0
 
+    def read(self) -> Now:
+        return Now(self.wall_s, self.boot_id, self.boot_s)
 
-RecordOnce = Callable[..., Recorded]
+    def wait(self, seconds: float) -> None:
+        self.wall_s += seconds
+        self.boot_s += seconds
 
-
-def read_pictures(video: Path) -> list[tuple[int, int]]:
-    """(number in the picture, presentation time in microseconds) of every frame of a video."""
-    with av.open(str(video)) as container:
-        return [
-            (read_number(picture.to_ndarray(format="gray")), round(picture.pts * picture.time_base * 1_000_000))
-            for picture in container.decode(video=0)
-        ]
+    def restart(self, off_s: float = 60.0) -> None:
+        self.wall_s += off_s
+        self.boot_id, self.boot_s = f"{self.boot_id}+", 5.0
 
 
 @pytest.fixture
-def record_once(tmp_path: Path) -> RecordOnce:
-    """`record_once("test:160x120@25,speed=8", seconds=4)`: record, finish, read the log."""
-
-    def record(address: str, seconds: float = 4.0, stop: threading.Event | None = None, **changes: float) -> Recorded:
-        folder = tmp_path / "recording"
-        folder.mkdir()
-        port = camera_port(address, Wanted())
-        plan = Plan(
-            **{"min_s": seconds, "max_s": seconds, "wait_s": 0.0, "return_s": 5.0, "reserve_mb": 1.0, **changes}
-        )
-        said: list[str] = []
-        with mark(folder):
-            recorder = Recorder(port, port.open(), folder, plan, SOFTWARE, None, {"camera": address})
-            ending = recorder.run(stop or threading.Event(), said.append)
-            finished = finish(folder)
-        return Recorded(ending, finished, read_frame_log(folder / "frame-times.log"), said)
-
-    return record
+def clock() -> FakeClock:
+    return FakeClock()
 
 
-@pytest.fixture(scope="session")
-def steps() -> Callable[[list[int]], list[int]]:
-    """Differences of neighbours."""
-    return lambda numbers: np.diff(numbers).tolist()
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def store(folder: Path, clock: FakeClock) -> Iterator[Store]:
+    with Store.open(folder, clock=clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def make_recording(tmp_path: Path) -> MakeRecording:
+    """make_recording(name, n_bytes=...): a file whose content follows from its name."""
+
+    def make(name: str = "visit.mp4", n_bytes: int = 5000) -> Path:
+        path = tmp_path / name
+        path.write_bytes((name.encode() * (n_bytes // len(name) + 1))[:n_bytes])
+        return path
+
+    return make
+
+
+def claimed(store: Store, worker: str = "scorer") -> Claim:
+    """The next claim, which must be there."""
+    claim = store.claim_next(worker)
+    assert claim is not None
+    return claim
+
+
+def a_result(told: str = "{}", outcome: str = "scored", **files: Path) -> Result:
+    """A result with this JSON."""
+    return Result(outcome, told.encode(), "demo 1.0 (abc)", "ab" * 32, {"mam.onnx": "cd" * 32}, files)  # type: ignore[arg-type]

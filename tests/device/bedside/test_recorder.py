@@ -9,7 +9,7 @@ import pytest
 
 from fidgety.device import disk
 from fidgety.runtime.source import open_source
-from tests.device.conftest import RecordOnce, read_pictures
+from tests.device.bedside.conftest import RecordOnce, read_pictures
 
 FAST = "test:160x120@25,speed=8"
 
