@@ -13,9 +13,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["Disk", "free_mb"]
+__all__ = ["Disk", "free_mb", "raise_priority"]
 
 _SYNC_EVERY_S = 1.0
+_NICENESS = -10
 _MOST_WAITING = 4096  # pieces; 32 kB each at most: 128 MB
 _BALLAST_BYTES = 1 << 20  # given back when the disk is full, so that the log's last lines have a place
 
@@ -50,6 +51,7 @@ class Disk:
             self._ballast.unlink()
 
     def _work(self) -> None:
+        raise_priority()
         next_sync_s = time.monotonic() + _SYNC_EVERY_S
         while True:
             try:
@@ -88,6 +90,12 @@ class Disk:
                 os.fsync(descriptor)
             except OSError as error:
                 self.error = self.error or error
+
+
+def raise_priority() -> None:
+    """Have this thread run before others, where the system allows it (a service of root, or LimitNICE)."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)  # on Linux of the calling thread alone
 
 
 def free_mb(folder: Path) -> float:

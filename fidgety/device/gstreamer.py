@@ -54,7 +54,7 @@ class GstreamerCamera:
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._log, start_new_session=True
         )
         try:
-            options = {"probesize": "200000", "analyzeduration": "500000", "fflags": "nobuffer"}
+            options = {"probesize": "200000", "analyzeduration": "500000"}
             container = av.open(self._process.stdout, format="matroska", options=options)
             self._camera = ContainerCamera(container, name, clock)
         except (av.FFmpegError, OSError, CameraError) as error:

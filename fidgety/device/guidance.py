@@ -133,11 +133,15 @@ class Adviser:
     def __init__(self) -> None:
         self._streaks = {one.code: 0 for one in ADVICE}  # looks in a row: > 0 with it, < 0 without
         self._held: set[str] = set()
+        self._n_looks = 0
         self.towards = (0, 0)
 
     def observe(self, findings: Sequence[Finding]) -> Advice:
         """The most urgent thing that holds, after one more look."""
         found = {finding.code: finding for finding in findings}
+        self._n_looks += 1
+        if self._n_looks == 1:
+            self._held = set(found)  # nothing has been said yet that could flicker
         for code, streak in self._streaks.items():
             is_found = code in found
             self._streaks[code] = max(streak, 0) + 1 if is_found else min(streak, 0) - 1

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from fidgety.device.camera import Camera, CameraError, CameraPort, Capture, PictureFormat
-from fidgety.device.disk import Disk, free_mb
+from fidgety.device.disk import Disk, free_mb, raise_priority
 from fidgety.device.encoder import Encoder
 from fidgety.device.frame_log import Event, FrameRow, event_line, frame_line, head_line
 from fidgety.device.guidance import ADVICE, GOOD
@@ -103,7 +103,9 @@ class Recorder:
         self._timeline = Timeline()
         self._start_us: int | None = None
         self._last_us = 0  # of the newest frame, from the start
-        self._last_new_host_us = port.clock.now_us()
+        now_us = port.clock.now_us()
+        self._last_arrival_us = now_us  # of any capture, noted when it came
+        self._last_seen_us = self._last_new_us = now_us  # arrival of the newest that was looked at; that was new
         self._n_written = self._n_captured = self._n_behind = self._n_repeated = 0
         self._last_print: int | None = None
         self._stream = first.stream
@@ -164,7 +166,7 @@ class Recorder:
                     return "disk-full", "The disk is nearly full: recording stopped, what there is is kept."
             if self._disk is not None and self._disk.error is not None:
                 return _disk_ending(self._disk.error)
-            gone_s = (now_us - self._last_new_host_us) / 1e6
+            gone_s = max(now_us - self._last_arrival_us, self._last_seen_us - self._last_new_us) / 1e6
             self._is_stale = gone_s > plan.frozen_s
             is_gone = self._is_stale or self._camera_fault is not None
             if is_gone != was_gone:
@@ -189,7 +191,8 @@ class Recorder:
         """Raises DeviceError, OSError where the recording's files cannot be made."""
         self.folder = self._place()
         self._disk = Disk(self.folder, (VIDEO, TIMES))
-        about = {**self._about, "codec": self._format.codec, "encoder": self._encoder.name}
+        encoder = self._encoder.name if self._format.codec == "raw" else None
+        about = {**self._about, "codec": self._format.codec, "encoder": encoder}
         self._disk.append(TIMES, head_line(about))
         self._is_recording.set()
 
@@ -226,6 +229,7 @@ class Recorder:
     # The capture thread
 
     def _capture(self) -> None:
+        raise_priority()
         camera: Camera | None = self._first
         while not self._is_ending.is_set():
             try:
@@ -246,6 +250,7 @@ class Recorder:
         for capture in camera.captures():
             if self._is_ending.is_set():
                 return
+            self._last_arrival_us = capture.host_us
             try:
                 self._queue.put_nowait(capture)
             except queue.Full:
@@ -254,6 +259,7 @@ class Recorder:
     # The writer thread
 
     def _write(self) -> None:
+        raise_priority()
         try:
             while (capture := self._queue.get()) is not None:
                 if self._failure is None:
@@ -273,17 +279,18 @@ class Recorder:
             return
         is_recording = self._is_recording.is_set()
         self._n_captured += int(is_recording)
-        if capture.picture is not None and self._is_repeat(capture.picture):
-            self._n_repeated += int(is_recording)
-            return
-        if self._packets is None:
-            self._last_new_host_us = capture.host_us
+        if capture.picture is not None:
+            self._last_seen_us = capture.host_us
+            if self._is_repeat(capture.picture):
+                self._n_repeated += int(is_recording)
+                return
+            self._last_new_us = capture.host_us
         n_jumps = self._timeline.n_jumps
         time_us = self._timeline.place(capture.camera_us, capture.host_us)
         if self._timeline.n_jumps > n_jumps:
             self._note("camera-clock", "the camera's clock jumped; it goes on by the box's")
         if self._packets is not None and not self._packets.put(capture.packet, time_us, capture.host_us, is_recording):
-            self._last_new_host_us = capture.host_us  # not looked at: taken for new
+            self._last_new_us = self._last_seen_us = capture.host_us  # not looked at: taken for new
         if capture.picture is None and self._packets is not None and self._is_stale:
             self._n_repeated += int(is_recording)
             if self._writer is not None:
@@ -326,8 +333,9 @@ class Recorder:
 
     def _show_decoded(self, picture: Any, time_us: int, host_us: int, is_recorded: bool) -> None:
         """In the packet viewer's thread."""
+        self._last_seen_us = host_us
         if not self._is_repeat(picture):
-            self._last_new_host_us = host_us
+            self._last_new_us = host_us
         self._show(picture, time_us, is_recorded)
 
     def _is_repeat(self, picture: Any) -> bool:

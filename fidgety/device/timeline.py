@@ -8,7 +8,7 @@ from __future__ import annotations
 
 __all__ = ["Timeline"]
 
-_LARGEST_DRIFT_US = 3_000_000  # buffers come late by less; a clock that parts by more has jumped
+_LARGEST_DRIFT_US = 10_000_000  # a camera that has just started hands over seconds at once; a jump is larger
 _LEAST_STEP_US = 1_000
 
 

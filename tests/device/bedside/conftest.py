@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import av
-import numpy as np
 import pytest
 
 from fidgety.device.camera import Wanted, camera_port
@@ -29,9 +28,10 @@ class Recorded(NamedTuple):
 
 
 RecordOnce = Callable[..., Recorded]
+ReadPictures = Callable[[Path], list[tuple[int, int]]]
 
 
-def read_pictures(video: Path) -> list[tuple[int, int]]:
+def _read_pictures(video: Path) -> list[tuple[int, int]]:
     """(number in the picture, presentation time in microseconds) of every frame of a video."""
     with av.open(str(video)) as container:
         return [
@@ -62,6 +62,6 @@ def record_once(tmp_path: Path) -> RecordOnce:
 
 
 @pytest.fixture(scope="session")
-def steps() -> Callable[[list[int]], list[int]]:
-    """Differences of neighbours."""
-    return lambda numbers: np.diff(numbers).tolist()
+def read_pictures() -> ReadPictures:
+    """`read_pictures(video)`: (number in the picture, presentation time in microseconds) of every frame."""
+    return _read_pictures

@@ -3,18 +3,23 @@ from __future__ import annotations
 import errno
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fidgety.device import disk
 from fidgety.runtime.source import open_source
-from tests.device.bedside.conftest import RecordOnce, read_pictures
 
+RecordOnce = Callable[..., Any]
+ReadPictures = Callable[[Path], list[tuple[int, int]]]
 FAST = "test:160x120@25,speed=8"
 
 
-def test_run_every_frame_of_the_camera_is_on_the_disk_at_its_time(record_once: RecordOnce) -> None:
+def test_run_every_frame_of_the_camera_is_on_the_disk_at_its_time(
+    record_once: RecordOnce, read_pictures: ReadPictures
+) -> None:
     done = record_once(FAST, seconds=6.0)
     assert done.ending.code == "long-enough"
     pictures = read_pictures(done.finished.video)
@@ -44,7 +49,9 @@ def test_run_frames_that_the_camera_lost_are_counted(record_once: RecordOnce) ->
     assert done.finished.drops.by_sequence == done.finished.drops.by_time >= 4
 
 
-def test_run_a_camera_that_is_unplugged_and_comes_back_goes_on_in_the_same_video(record_once: RecordOnce) -> None:
+def test_run_a_camera_that_is_unplugged_and_comes_back_goes_on_in_the_same_video(
+    record_once: RecordOnce, read_pictures: ReadPictures
+) -> None:
     done = record_once(f"{FAST},unplug-at=3,back-after=2", seconds=8.0)
     assert done.ending.code == "long-enough"
     assert [event.code for event in done.log.events][:2] == ["camera-gone", "camera-back"]
@@ -72,7 +79,9 @@ def test_run_a_camera_without_new_frames_is_noticed(record_once: RecordOnce) -> 
     assert done.ending.code == "long-enough"
 
 
-def test_run_a_driver_that_repeats_its_last_frame_counts_as_frozen(record_once: RecordOnce) -> None:
+def test_run_a_driver_that_repeats_its_last_frame_counts_as_frozen(
+    record_once: RecordOnce, read_pictures: ReadPictures
+) -> None:
     done = record_once(f"{FAST},repeat-at=3,back-after=3", seconds=8.0)
     assert [event.code for event in done.log.events] == ["camera-gone", "camera-back"]
     assert done.ending.n_repeated >= 60
@@ -80,21 +89,21 @@ def test_run_a_driver_that_repeats_its_last_frame_counts_as_frozen(record_once: 
     assert len(set(numbers)) == len(numbers)  # a frozen picture would pass for an infant that lies still
 
 
-def test_run_packets_are_recorded_as_they_come(record_once: RecordOnce) -> None:
+def test_run_packets_are_recorded_as_they_come(record_once: RecordOnce, read_pictures: ReadPictures) -> None:
     done = record_once(f"{FAST},codec=h264", seconds=4.0)
     pictures = read_pictures(done.finished.video)
     assert [number for number, _ in pictures] == [row.sequence for row in done.log.frames]
     assert all(abs(us - row.time_us) <= 12 for (_, us), row in zip(pictures, done.log.frames, strict=True))
 
 
-def test_run_packets_after_a_gap_begin_with_a_key_frame(record_once: RecordOnce) -> None:
+def test_run_packets_after_a_gap_begin_with_a_key_frame(record_once: RecordOnce, read_pictures: ReadPictures) -> None:
     done = record_once(f"{FAST},codec=h264,unplug-at=2,back-after=1", seconds=6.0)
     assert done.ending.code == "long-enough"
     numbers = [number for number, _ in read_pictures(done.finished.video)]
     assert numbers == [row.sequence for row in done.log.frames]
 
 
-def test_run_stops_at_the_button(record_once: RecordOnce) -> None:
+def test_run_stops_at_the_button(record_once: RecordOnce, read_pictures: ReadPictures) -> None:
     stop = threading.Event()
     threading.Timer(0.5, stop.set).start()
     done = record_once(FAST, seconds=60.0, stop=stop)
@@ -103,7 +112,7 @@ def test_run_stops_at_the_button(record_once: RecordOnce) -> None:
 
 
 def test_run_a_disk_that_fills_up_ends_it_and_keeps_what_is_there(
-    record_once: RecordOnce, monkeypatch: pytest.MonkeyPatch
+    record_once: RecordOnce, monkeypatch: pytest.MonkeyPatch, read_pictures: ReadPictures
 ) -> None:
     written = {"bytes": 0}
     real = os.write
