@@ -36,12 +36,16 @@ def record(camera: str, minutes: float, n_hogs: int, folder: Path, has_guidance:
     try:
         session = Session(camera, Wanted(), (minutes, minutes), 30.0, Characteristics(13.0), None, has_guidance)
         with folder_place(folder, print) as place:
-            outcome = run_session(session, place, lambda line: print(f"{time.monotonic():9.1f}  {line}", file=sys.stderr))
+            outcome = run_session(session, place, say)
     finally:
         for hog in hogs:
             hog.kill()
             hog.wait()
     return outcome, cpu_s() - before_s
+
+
+def say(line: str) -> None:
+    print(f"{time.monotonic():9.1f}  {line}", file=sys.stderr)
 
 
 def cpu_s() -> float:

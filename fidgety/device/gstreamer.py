@@ -11,8 +11,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 
@@ -23,7 +25,7 @@ __all__ = ["GstreamerPort", "pipeline"]
 
 _PROGRAM = "gst-launch-1.0"
 _BITS_PER_PIXEL = 0.16  # 8.3 Mbit/s at 1080p25
-_ENDING_S = 2.0
+_OPENING_S, _ENDING_S = 15.0, 2.0
 
 
 class GstreamerPort:
@@ -51,11 +53,16 @@ class GstreamerCamera:
         self._name = name
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the camera
         self._process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._log, start_new_session=True
+            command,
+            bufsize=0,  # a buffered pipe would hold packets back until its buffer is full
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            start_new_session=True,
         )
         try:
-            options = {"probesize": "200000", "analyzeduration": "500000"}
-            container = av.open(self._process.stdout, format="matroska", options=options)
+            options = {"probesize": "50000", "analyzeduration": "200000"}
+            container = self._opened(options)
             self._camera = ContainerCamera(container, name, clock)
         except (av.FFmpegError, OSError, CameraError) as error:
             words = self._last_words()
@@ -84,6 +91,15 @@ class GstreamerCamera:
             self._process.kill()
             self._process.wait()
         self._log.close()
+
+    def _opened(self, options: dict[str, str]) -> Any:
+        """A pipeline that hangs gives nothing to read, for ever: it is ended after a while."""
+        impatience = threading.Timer(_OPENING_S, self._process.kill)
+        impatience.start()
+        try:
+            return av.open(self._process.stdout, format="matroska", options=options)
+        finally:
+            impatience.cancel()
 
     def _last_words(self) -> str:
         if self._log.closed:

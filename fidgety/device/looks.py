@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -59,8 +59,9 @@ def watch_ring(ring: FrameRing, bundle: Bundle, fps: float, n_threads: int, seen
     next_number, next_look_s = 0, 0.0
     while True:
         number = ring.n_put - 1
-        got = ring.get(number) if number >= next_number else None
-        if got is None or time.monotonic() < next_look_s:
+        is_due = number >= next_number and time.monotonic() >= next_look_s
+        got = ring.get(number) if is_due else None
+        if got is None:
             if ring.is_ended:
                 break
             time.sleep(_POLL_S)
@@ -68,8 +69,8 @@ def watch_ring(ring: FrameRing, bundle: Bundle, fps: float, n_threads: int, seen
         frame, is_recorded = got
         next_number = number + 1
         if is_recorded and not parts and not sparse.n_poses and _is_fast(took_s, fps):
-            parts.append(_watch_all(ring, number, bundle, estimator, seen))
-            estimator, next_number = PoseEstimator(bundle, n_threads), ring.n_put - 1
+            parts.append(_watch_all(ring, number, bundle, n_threads, seen))
+            estimator, next_number = PoseEstimator(bundle, n_threads), ring.n_put - (not ring.is_ended)
             continue
         begun_s = time.monotonic()
         pose = estimator.look(frame)
@@ -156,12 +157,18 @@ class _Sparse:
         return Part("sparse", self.n_poses, self._seconds, self.assessable_s, measures)
 
 
-def _watch_all(ring: FrameRing, number: int, bundle: Bundle, estimator: PoseEstimator, seen: Seen) -> Part:
+def _watch_all(ring: FrameRing, number: int, bundle: Bundle, n_threads: int, seen: Seen) -> Part:
     """Every frame from `number` on until the ring ends or has overtaken us."""
     chain = _Chain(bundle)
+    first = ring.get(number)
+    start_s = 0.0 if first is None else first[0].time_s
+
+    def see(frame: Frame, pose: Pose, is_recorded: bool, assessable_s: float) -> None:
+        seen(replace(frame, time_s=frame.time_s + start_s), pose, is_recorded, assessable_s)
+
     ring.wants_all = True
     try:
-        for _ in chain.run(_frames_of_ring(ring, number), estimator, seen):
+        for _ in chain.run(_frames_of_ring(ring, number), PoseEstimator(bundle, n_threads), see):
             pass
     finally:
         ring.wants_all = False
