@@ -80,6 +80,8 @@ def open_store(path: Path | None, key_file: Path | None = None, *, is_made: bool
     store = Store.open(store_place(path), key=None if place is None else read_key_file(place), is_made=is_made)
     for line in store.recovery.lines():
         log(f"put in order: {line}")
+    if place is not None and store.shelf.key_id is None:
+        log("note: a key is given, but this store is not encrypted (`fidgety store encrypt`)")
     return store
 
 
