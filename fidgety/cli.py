@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from fidgety.commands import bundle, calibrate, cohort, evaluate, phantom, store, train, train_cohort
+from fidgety.commands import bundle, calibrate, cohort, evaluate, phantom, record, store, train, train_cohort
 from fidgety.commands import log as log_command
 from fidgety.commands.options import BundlePath, load_bundle, log
 from fidgety.errors import FidgetyError, NotAssessable, Stopped
@@ -36,6 +36,7 @@ app.add_typer(cohort.app, name="cohort")
 app.add_typer(log_command.app, name="log")
 app.add_typer(phantom.app, name="phantom")
 app.add_typer(store.app, name="store")
+app.command("record")(record.record)
 app.command("train")(train_cohort.train)
 app.command("train-apply")(train_cohort.train_apply)
 app.command("evaluate")(evaluate.evaluate)

@@ -3,4 +3,8 @@
 durable files -> books.py (schema.py: the database; audit_log.py: the log) -> store.py (the folder of recordings)
 store.py: intake.py (recordings come in), queue.py (they are scored), recovery.py (after a kill)
 vault.py (encryption) -> sealing.py; retention.py; package.py (to a stick); backup.py
+
+bedside.py (one recording, from the first look to the verdict): camera.py (gstreamer.py, simulated_camera.py) ->
+recorder.py -> video_writer.py, frame_log.py -> disk.py; leftovers.py (after a kill)
+beside it, in a process of its own: viewer.py, frame_ring.py -> looks.py -> guidance.py, guidance_picture.py; verdict.py
 """

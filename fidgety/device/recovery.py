@@ -111,7 +111,7 @@ def _end_recordings(shelf: Shelf) -> list[str]:
             continue
         recording_id = id_of(row["number"])
         try:
-            finish_recording(shelf, recording_id, About(), is_queued=False, is_cut_short=True)
+            finish_recording(shelf, recording_id, _mended(shelf, row["number"]), is_queued=False, is_cut_short=True)
             ended.append(recording_id)
         except UsageError as error:
             with shelf.books.change() as change:
@@ -123,6 +123,17 @@ def _end_recordings(shelf: Shelf) -> list[str]:
                 )
                 change.note("set-aside", recording=recording_id, reason=str(error))
     return ended
+
+
+def _mended(shelf: Shelf, number: int) -> About:
+    """Have the recorder's files put in order, a torn end cut off; what is now known of them."""
+    from fidgety.device.leftovers import finish, is_unfinished
+
+    folder = shelf.folder_of(number)
+    if not is_unfinished(folder):
+        return About()
+    found = finish(folder)
+    return About(duration_s=found.duration_s, n_dropped_frames=found.drops.n_lost)
 
 
 def _compare(shelf: Shelf, lost: list[str]) -> tuple[list[str], list[str]]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fidgety.records import FloatArray, Frame, Pose, UInt8Array
 
-__all__ = ["PictureMonitor"]
+__all__ = ["PictureMonitor", "background_shift", "sharpness_of", "shrunk"]
 
 _EVERY_S = 0.5
 _SHARPNESS_EVERY = 4  # looks
@@ -42,14 +42,14 @@ class PictureMonitor:
             return
         self._next_s = frame.time_s + _EVERY_S
         scale = _THUMBNAIL_PX / frame.width_px
-        thumbnail = _shrunk(frame.luma, scale)
+        thumbnail = shrunk(frame.luma, scale)
         self._bright.append(_bright_level(thumbnail))
         is_due = len(self._bright) % _SHARPNESS_EVERY == 1 and not pose.is_missing
-        sharpness = _sharpness(frame, pose) if is_due else None
+        sharpness = sharpness_of(frame, pose) if is_due else None
         if sharpness is not None:
             self._sharpness.append(sharpness)
         if self._last is not None and self._last.shape == thumbnail.shape:
-            shift = _background_shift(self._last, thumbnail, pose, scale)
+            shift = background_shift(self._last, thumbnail, pose, scale)
             if shift is not None:
                 self._has_shifted.append(shift > _SHIFT * _THUMBNAIL_PX)
         self._last = thumbnail
@@ -77,7 +77,7 @@ def _box(pose: Pose, margin: float) -> tuple[float, float, float, float]:
     return x0, y0, x1, y1
 
 
-def _sharpness(frame: Frame, pose: Pose) -> float | None:
+def sharpness_of(frame: Frame, pose: Pose) -> float | None:
     """Fine edges / coarse edges of the infant's picture: falls with focus and motion blur, not with light or noise.
 
     Mean absolute scale-normalised Laplacian of Gaussian (Lindeberg 1998) at two scales. A bare Laplacian takes noise
@@ -92,12 +92,12 @@ def _sharpness(frame: Frame, pose: Pose) -> float | None:
     if min(patch.shape) < 16:
         return None
     scale = min(1.0, _SHARPNESS_PX / max(patch.shape))
-    grey = _shrunk(patch, scale).astype(np.float32)
+    grey = shrunk(patch, scale).astype(np.float32)
     half = cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     return _edges(grey, _FINE_PX) / max(_edges(half, _COARSE_PX / 2), 0.5)
 
 
-def _shrunk(grey: UInt8Array, scale: float) -> UInt8Array:
+def shrunk(grey: UInt8Array, scale: float) -> UInt8Array:
     """(H, W) uint8 at `scale` <= 1: halved as often as it goes, which is quick, and the rest of the way by area."""
     while scale <= 0.5:
         grey = np.asarray(cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
@@ -110,7 +110,7 @@ def _edges(grey: FloatArray, scale_px: float) -> float:
     return scale_px**2 * float(np.abs(cv2.Laplacian(cv2.GaussianBlur(grey, (0, 0), scale_px), cv2.CV_32F)).mean())
 
 
-def _background_shift(before: UInt8Array, after: UInt8Array, pose: Pose, scale: float) -> float | None:
+def background_shift(before: UInt8Array, after: UInt8Array, pose: Pose, scale: float) -> float | None:
     """How far the background slid, thumbnail px; None when there is too little to hold on to.
 
     Each quarter of the picture has its say (median of its corners), and the second smallest counts: a carer's hand

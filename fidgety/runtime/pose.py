@@ -111,6 +111,10 @@ class PoseEstimator:
         readings = self._readings(frames)
         return mean_of_both_sides(readings) if self._settings.reads_both_sides else (one.pose for one in readings)
 
+    def look(self, frame: Frame) -> Pose:
+        """The infant in one frame at once: for guidance, which sees a frame a second and cannot wait for later ones."""
+        return self._pose(self._settle(self._begin(frame))).pose
+
     def _readings(self, frames: Iterable[Frame]) -> Iterator[Reading]:
         readings: deque[_Reading] = deque()
         settled: deque[_Settled] = deque()

@@ -22,7 +22,7 @@ import numpy as np
 from fidgety.errors import SourceError
 from fidgety.records import FloatArray, Frame, UInt8Array
 
-__all__ = ["Source", "SourceInfo", "frame_from_rgb", "open_source"]
+__all__ = ["Source", "SourceInfo", "frame_from_picture", "frame_from_rgb", "open_source"]
 
 # Above this rate frames are left out by whole strides: MAM reads 25 Hz, and 50 or 60 fps cost twice for nothing.
 WANTED_FPS = 25.0
@@ -87,7 +87,7 @@ class Source:
                 break
             last_time_s = time_s
             size_px = size_px or (picture.width, picture.height)
-            yield _frame_from_picture(picture, index, time_s, size_px)
+            yield frame_from_picture(picture, index, time_s, size_px)
         if last_time_s < 0:
             raise SourceError(
                 f"{self.info.name}: not one frame can be decoded ({self.ended_early or self._fault or 'it is empty'}); "
@@ -232,8 +232,8 @@ def _file_state(path: Path | None) -> tuple[int, int] | None:
     return state.st_size, state.st_mtime_ns
 
 
-def _frame_from_picture(picture: Any, index: int, time_s: float, size_px: tuple[int, int]) -> Frame:
-    """`size_px`: (width, height) of the first picture, which all later ones are brought to."""
+def frame_from_picture(picture: Any, index: int, time_s: float, size_px: tuple[int, int]) -> Frame:
+    """A decoded picture as a Frame; `size_px`: (width, height) of the first, which all later ones are brought to."""
     standard = _colour_matrix(picture)
     is_full_range = picture.format.name.startswith("yuvj") or picture.color_range == _FULL_RANGE
     picture_420 = picture
