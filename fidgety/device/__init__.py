@@ -1,0 +1,4 @@
+"""The box at the bedside.
+
+engines.py   provisions the TensorRT engines of a bundle: builds, proves, keeps
+"""
