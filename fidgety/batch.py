@@ -15,6 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
+
 from fidgety import __version__
 from fidgety.bundle import Bundle, sha256_of_file
 from fidgety.errors import DeviceError, SourceError, UsageError
@@ -196,8 +198,10 @@ def _settings(request: Request) -> dict[str, float]:
 
 
 def _versions() -> dict[str, str]:
-    packages = {name: version(name) for name in ("onnxruntime", "av", "numpy", "opencv-python-headless")}
-    return {"fidgety": __version__, "python": platform.python_version(), **packages}
+    packages = {name: version(name) for name in ("av", "numpy", "opencv-python-headless")}
+    # Of the module itself: it comes as `onnxruntime` or, with accelerators, as `onnxruntime-gpu`.
+    engine = {"onnxruntime": str(onnxruntime.__version__)}
+    return {"fidgety": __version__, "python": platform.python_version(), **engine, **packages}
 
 
 def _stem(folder: Path, path: Path, sha256: str | None) -> Path:

@@ -42,6 +42,8 @@ def provision(bundle_path: BundlePath = None, engines: EngineFolder = None) -> N
     graphs = accelerated_graphs(bundle)
     for done in provision_engines(graphs, folder, load_nvidia(), lambda: record_golden(bundle), _steps):
         print(_line(done), flush=True)
+    if engines is not None:
+        log(f"other commands find these engines with FIDGETY_ENGINES={engines}")
 
 
 def _steps(network: str) -> Step:

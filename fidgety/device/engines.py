@@ -67,12 +67,13 @@ def provision(
         for graph in graphs:
             key = engine_key(graph, gpu)
             try:
-                yield Provisioned(read_engine(folder, key).record, is_new=False)
-                continue
-            except DeviceError:
-                pass  # none, or none that may be used: it is built
-            inputs = golden() if inputs is None else inputs
-            yield Provisioned(_provision_one(graph, key, folder, nvidia, inputs, on_step), is_new=True)
+                done = Provisioned(read_engine(folder, key).record, is_new=False)
+            except DeviceError:  # none, or none that may be used: it is built
+                inputs = golden() if inputs is None else inputs
+                done = Provisioned(_provision_one(graph, key, folder, nvidia, inputs, on_step), is_new=True)
+            with suppress(OSError):  # the next time, then
+                _tidy(folder, key)
+            yield done
 
 
 def _provision_one(
@@ -90,7 +91,6 @@ def _provision_one(
     try:
         _write_whole(folder / record.engine, content)
         _write_whole(record_path(folder, key), record_to_json(record))
-        _tidy(folder, key)
     except OSError as error:
         raise DeviceError(
             f"the engine of {name} cannot be written to {folder}: {error.strerror}; what was there stays"

@@ -58,8 +58,14 @@ def _parse(trt: ModuleType, logger: Any, network: Any, graph: Graph) -> None:
     except OSError as error:
         raise BundleError(f"{graph.path} cannot be read: {error.strerror}") from error
     if not parser.parse(content):
-        words = "; ".join(parser.get_error(i).desc() for i in range(parser.num_errors))
+        words = "; ".join(_words(parser.get_error(i)) for i in range(parser.num_errors))
         raise BundleError(f"NVIDIA's parser refuses {graph.path.name}: {words or 'without a word'}")
+
+
+def _words(error: Any) -> str:
+    """The parser's words, which may be no more than `false`, with its code and the operator they are about."""
+    code = str(error.code()).rsplit(".", 1)[-1]
+    return f"{error.node_operator()} {error.node_name()!r}: {code} ({error.desc()})"
 
 
 def _fix_sizes(network: Any, graph: Graph) -> None:

@@ -33,7 +33,7 @@ def open_session(
     try:
         device.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DeviceError(f"{device.folder} cannot be written: {error.strerror}; name another --engines") from error
+        raise DeviceError(f"{device.folder} cannot be written: {error.strerror}; set $FIDGETY_ENGINES") from error
     return OnnxBoundSession(path, network, tensorrt_provider(device.folder))
 
 

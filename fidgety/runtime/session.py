@@ -77,7 +77,7 @@ class FixedSession(ABC):
         if n_given is None or n_given == self._network.n_rows:
             with self._lock:
                 return self._run_fixed(inputs)
-        if len(self._free_inputs) < len(inputs) or len(self._free_outputs) < len(self._network.outputs):
+        if len(self._free_outputs) < len(self._network.outputs):
             # What it remembers between runs would be of rows that were filled in.
             raise ValueError(f"{self._network.name} runs {self._network.n_rows} rows at a time, got {n_given}")
         pieces = [self._run_piece(inputs, start) for start in range(0, n_given, self._network.n_rows)]
@@ -86,13 +86,13 @@ class FixedSession(ABC):
     def _run_piece(self, inputs: Mapping[str, np.ndarray[Any, Any]], start: int) -> Arrays:
         """One run from a row on; the last row again and again where there are too few."""
         n = self._network.n_rows
-        piece = {name: values[start : start + n] for name, values in inputs.items()}
+        piece = {name: inputs[name][start : start + n] for name in self._free_inputs}
         full = {
             name: np.concatenate([rows, rows[-1:].repeat(n - len(rows), axis=0)]) if len(rows) < n else rows
             for name, rows in piece.items()
         }
         with self._lock:
-            return self._run_fixed(full)
+            return self._run_fixed({**inputs, **full})
 
     def _check(self, inputs: Mapping[str, np.ndarray[Any, Any]]) -> int | None:
         """The number of rows given; None where the network has no free size."""
