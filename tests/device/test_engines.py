@@ -189,9 +189,7 @@ def test_provision_of_a_graph_that_the_parser_refuses(
 ) -> None:
     nvidia = load_stand_in()
     monkeypatch.setenv("STAND_IN_FAULT", "parse")
-    with pytest.raises(
-        BundleError, match="parser refuses small-2.0.onnx: NonZero 'node_0': UNSUPPORTED_NODE .No importer"
-    ):
+    with pytest.raises(BundleError, match=r"NonZero 'node_0': UNSUPPORTED_NODE .No importer registered"):
         list(provision([make_graph()], tmp_path, nvidia, _golden))
 
 
@@ -241,7 +239,7 @@ def test_provision_into_a_folder_that_cannot_be_written(
     load_stand_in: LoadStandIn, make_graph: MakeGraph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DeviceError, match="cannot be written to .*file: File exists; name another --engines"):
+    with pytest.raises(DeviceError, match=r"cannot be written to .*file: File exists; name another --engines"):
         list(provision([make_graph()], tmp_path / "file", load_stand_in(), _golden))
     opened = Path.open
 
@@ -259,7 +257,7 @@ def test_provision_twice_at_once(load_stand_in: LoadStandIn, make_graph: MakeGra
     nvidia, graph = load_stand_in(), make_graph()
     first = provision([graph, make_graph(3.0, name="other")], tmp_path, nvidia, _golden)
     next(first)
-    with pytest.raises(DeviceError, match="are being built in .* already: wait"):
+    with pytest.raises(DeviceError, match=r"are being built in .* already: wait"):
         next(provision([graph], tmp_path, nvidia, _golden))
     assert len(list(first)) == 1
     assert len(list(provision([graph], tmp_path, nvidia, _golden))) == 1

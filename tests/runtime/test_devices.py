@@ -116,7 +116,7 @@ def test_probe_of_a_driver_that_hangs(load_stand_in: LoadStandIn, monkeypatch: p
     load_stand_in()
     monkeypatch.setenv("STAND_IN_FAULT", "hang")
     monkeypatch.setattr(probe, "_LIMIT_S", 1.0)
-    with pytest.raises(DeviceError, match="did not answer in 1.0 s"):
+    with pytest.raises(DeviceError, match=r"did not answer in 1.0 s"):
         probe.probe_tensorrt()
 
 

@@ -157,5 +157,5 @@ def test_gpu_is_named(load_stand_in: LoadStandIn, monkeypatch: pytest.MonkeyPatc
 
 def test_load_nvidia_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "tensorrt", None)
-    with pytest.raises(DeviceError, match="TensorRT cannot be loaded .*system-site-packages"):
+    with pytest.raises(DeviceError, match=r"TensorRT cannot be loaded .*system-site-packages"):
         load_nvidia()

@@ -1,8 +1,8 @@
 """Stand-in for NVIDIA's `tensorrt` Python package: the part of its API that we call, run by ONNX Runtime.
 
 Names, signatures and enum members are NVIDIA's (tests/nvidia/test_real_module.py compares them with the real module
-where it is installed), and so is what its calls answer when they fail: None and False, not exceptions. "Device memory" is
-the stand-in cudart's; an execution reads and writes only the addresses that were set, and only while they are allocated.
+where it is installed), and so is what its calls answer when they fail: None and False, not exceptions. "Device
+memory" is the stand-in cudart's; an execution reads and writes only the addresses that were set, while they are there.
 
 $STAND_IN_TENSORRT   version, default 10.3.0; from 11 on STRONGLY_TYPED is gone
 $STAND_IN_FAULT      parse, build, slow-build, deserialise, context, execute, wrong, stuck, nan, crash: what goes wrong

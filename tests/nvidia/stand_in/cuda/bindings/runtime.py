@@ -5,6 +5,7 @@ Addresses are made up, so that one that was not allocated, or was freed, is an e
 $STAND_IN_GPU          name, default Orin       $STAND_IN_FAULT   no-driver, no-gpu, no-memory, copy
 """
 
+# ruff: noqa: N801, N802, N815 - the names are NVIDIA's
 from __future__ import annotations
 
 import ctypes
@@ -18,14 +19,14 @@ STREAMS: set[int] = set()
 _next = 0x10000
 
 
-class cudaError_t(enum.IntEnum):  # noqa: N801 - NVIDIA's name
+class cudaError_t(enum.IntEnum):
     cudaSuccess = 0
     cudaErrorInvalidValue = 1
     cudaErrorMemoryAllocation = 2
     cudaErrorInsufficientDriver = 35
 
 
-class cudaMemcpyKind(enum.IntEnum):  # noqa: N801 - NVIDIA's name
+class cudaMemcpyKind(enum.IntEnum):
     cudaMemcpyHostToHost = 0
     cudaMemcpyHostToDevice = 1
     cudaMemcpyDeviceToHost = 2
@@ -41,28 +42,28 @@ def _new() -> int:
     return _next
 
 
-def cudaGetErrorString(error):  # noqa: N802
+def cudaGetErrorString(error):
     words = {2: b"out of memory", 35: b"CUDA driver version is insufficient for CUDA runtime version"}
     return cudaError_t.cudaSuccess, words.get(int(error), b"invalid argument")
 
 
-def cudaGetDeviceCount():  # noqa: N802
+def cudaGetDeviceCount():
     if _fault("no-driver"):
         return cudaError_t.cudaErrorInsufficientDriver, None
     return cudaError_t.cudaSuccess, 0 if _fault("no-gpu") else 1
 
 
-def cudaGetDeviceProperties(device):  # noqa: N802
+def cudaGetDeviceProperties(device):
     if device != 0:
         return cudaError_t.cudaErrorInvalidValue, None
     return cudaError_t.cudaSuccess, SimpleNamespace(name=NAME.encode() + b"\0", major=8, minor=7)
 
 
-def cudaSetDevice(device):  # noqa: N802
+def cudaSetDevice(device):
     return (cudaError_t.cudaSuccess if device == 0 else cudaError_t.cudaErrorInvalidValue,)
 
 
-def cudaMalloc(size):  # noqa: N802
+def cudaMalloc(size):
     if _fault("no-memory"):
         return cudaError_t.cudaErrorMemoryAllocation, None
     address = _new()
@@ -70,26 +71,26 @@ def cudaMalloc(size):  # noqa: N802
     return cudaError_t.cudaSuccess, address
 
 
-def cudaFree(devPtr):  # noqa: N802
+def cudaFree(devPtr):
     return (cudaError_t.cudaSuccess if MEMORY.pop(devPtr, None) is not None else cudaError_t.cudaErrorInvalidValue,)
 
 
-def cudaStreamCreate():  # noqa: N802
+def cudaStreamCreate():
     stream = _new()
     STREAMS.add(stream)
     return cudaError_t.cudaSuccess, stream
 
 
-def cudaStreamDestroy(stream):  # noqa: N802
+def cudaStreamDestroy(stream):
     STREAMS.discard(stream)
     return (cudaError_t.cudaSuccess,)
 
 
-def cudaStreamSynchronize(stream):  # noqa: N802
+def cudaStreamSynchronize(stream):
     return (cudaError_t.cudaSuccess if stream in STREAMS else cudaError_t.cudaErrorInvalidValue,)
 
 
-def cudaMemcpyAsync(dst, src, count, kind, stream):  # noqa: N802
+def cudaMemcpyAsync(dst, src, count, kind, stream):
     on_device, on_host = (dst, src) if kind == cudaMemcpyKind.cudaMemcpyHostToDevice else (src, dst)
     if _fault("copy") or stream not in STREAMS or len(MEMORY.get(on_device, b"")) != count:
         return (cudaError_t.cudaErrorInvalidValue,)
