@@ -90,7 +90,8 @@ def require_engine_parity(
     for quantity in (*_QUANTITIES.get(name, ()), *_numbers(expected[0])):
         limit = quantity.limit if precision == "fp32" else quantity.limit_half
         wanted, found = ([quantity.of(one) for one in runs] for runs in (expected, got))
-        apart = max(_apart(a, b) for a, b in zip(wanted + wanted[:1], [*found, quantity.of(again)], strict=True))
+        pairs = zip(wanted + wanted[:1], [*found, quantity.of(again)], strict=True)
+        apart = float(np.max([_apart(one, other) for one, other in pairs]))  # NaN goes through
         figures[f"{quantity.name} {quantity.unit}"] = apart
         if not apart <= limit:  # NaN as well
             raise DeviceError(

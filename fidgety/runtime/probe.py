@@ -9,7 +9,6 @@ is asked in a process of its own with a time limit, and not at all where no driv
 
 from __future__ import annotations
 
-import ctypes.util
 import json
 import subprocess
 import sys
@@ -21,13 +20,21 @@ from fidgety.runtime.engine_files import Gpu
 __all__ = ["has_driver", "probe_onnx_provider", "probe_tensorrt"]
 
 _LIMIT_S = 90  # the first import of CUDA's libraries from a slow card takes 10 s and more
-# Discrete GPU; Jetson (JetPack 6 and 7, JetPack 5); Windows' Linux.
-_DRIVER_FILES = ("/dev/nvidiactl", "/dev/nvgpu", "/dev/nvhost-gpu", "/dev/dxg")
+# A card's driver, loaded or in use; a Jetson's; the one of Linux on Windows. No library is looked for: Python's own way
+# to find one starts a compiler, and without a driver it is of no use.
+_DRIVER_FILES = (
+    "/proc/driver/nvidia/version",
+    "/dev/nvidiactl",
+    "/dev/nvmap",
+    "/dev/nvgpu",
+    "/dev/nvhost-gpu",
+    "/dev/dxg",
+)
 
 
 def has_driver() -> bool:
     """Whether there is anything of an NVIDIA driver. Opens nothing."""
-    return any(map(Path.exists, map(Path, _DRIVER_FILES))) or ctypes.util.find_library("cuda") is not None
+    return any(Path(one).exists() for one in _DRIVER_FILES)
 
 
 def probe_tensorrt() -> Gpu:

@@ -112,6 +112,14 @@ def test_choose_device_where_tensorrt_fails(
         assert choose_device("auto", [make_graph()], tmp_path).reason == str(told.value)
 
 
+@pytest.mark.parametrize("is_there", [False, True])
+def test_has_driver_by_its_files_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_there: bool) -> None:
+    monkeypatch.setattr(probe, "_DRIVER_FILES", (str(tmp_path / "nvidiactl"), str(tmp_path / "nvmap")))
+    if is_there:
+        (tmp_path / "nvmap").touch()
+    assert probe.has_driver() is is_there
+
+
 def test_probe_of_a_driver_that_hangs(load_stand_in: LoadStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     load_stand_in()
     monkeypatch.setenv("STAND_IN_FAULT", "hang")
