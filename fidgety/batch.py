@@ -13,6 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+
+import onnxruntime
 
 from fidgety import __version__
 from fidgety.bundle import Bundle, sha256_of_file
@@ -20,6 +23,8 @@ from fidgety.errors import DeviceError, SourceError, UsageError
 from fidgety.records import Assessment, Characteristics, Quality
 from fidgety.report.page import write_report
 from fidgety.report.table import read_json, write_json
+from fidgety.runtime.devices import CPU, Device
+from fidgety.runtime.devices import SETTINGS as DEVICE_SETTINGS
 from fidgety.runtime.pipeline import Job, Watcher, assess_poses, assess_recording, check_recording, estimate_poses
 from fidgety.runtime.posefile import POSE_SUFFIXES, open_poses
 from fidgety.runtime.source import SourceInfo, open_source
@@ -42,6 +47,7 @@ class Request:
     max_duration_s: float | None = None
     n_threads: int = 2
     min_assessable_s: float | None = None  # the duration rule, where it is not the bundle's
+    device: Device = CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +104,23 @@ def check_one(
     max_duration_s: float | None,
     n_threads: int,
     watcher_for: WatcherFor,
+    device: Device = CPU,
 ) -> Quality:
     """The quality gate alone. Raises SourceError, UsageError or BundleError."""
     with open_source(address) as source:
         _require_end(source.info, max_duration_s)
-        job = Job(source.info.name, infant, None, None, max_duration_s, n_threads)
+        job = Job(source.info.name, infant, None, None, max_duration_s, n_threads, device=device)
         return check_recording(source, bundle, job, watcher_for(source.info))
 
 
 def write_poses(
-    address: str, target: Path, bundle: Bundle, max_duration_s: float | None, n_threads: int, watcher_for: WatcherFor
+    address: str,
+    target: Path,
+    bundle: Bundle,
+    max_duration_s: float | None,
+    n_threads: int,
+    watcher_for: WatcherFor,
+    device: Device = CPU,
 ) -> int:
     """Recording -> `.poses` file at `target`, whole or not at all; gives the number of poses.
 
@@ -116,7 +129,7 @@ def write_poses(
     part = target.with_name(target.name + ".part")
     with open_source(address) as source:
         _require_end(source.info, max_duration_s)
-        job = Job(source.info.name, Characteristics(), None, part, max_duration_s, n_threads)
+        job = Job(source.info.name, Characteristics(), None, part, max_duration_s, n_threads, device=device)
         try:
             n_poses = estimate_poses(source, bundle, job, watcher_for(source.info))
             _rename(part, target)
@@ -173,7 +186,8 @@ def _job(name: str, sha256: str | None, poses_path: Path | None, request: Reques
         poses_path,
         request.max_duration_s,
         request.n_threads,
-        {**_settings(request), **_versions()},
+        {**_settings(request), **request.device.settings(), **_versions()},
+        request.device,
     )
 
 
@@ -184,8 +198,10 @@ def _settings(request: Request) -> dict[str, float]:
 
 
 def _versions() -> dict[str, str]:
-    packages = {name: version(name) for name in ("onnxruntime", "av", "numpy", "opencv-python-headless")}
-    return {"fidgety": __version__, "python": platform.python_version(), **packages}
+    packages = {name: version(name) for name in ("av", "numpy", "opencv-python-headless")}
+    # Of the module itself: it comes as `onnxruntime` or, with accelerators, as `onnxruntime-gpu`.
+    engine = {"onnxruntime": str(onnxruntime.__version__)}
+    return {"fidgety": __version__, "python": platform.python_version(), **engine, **packages}
 
 
 def _stem(folder: Path, path: Path, sha256: str | None) -> Path:
@@ -199,19 +215,22 @@ def _with(stem: Path, suffix: str) -> Path:
 
 
 def _present(path: Path, sha256: str, request: Request) -> Assessment | None:
-    """The result in `path` if it was made from the same recording, with the same bundle and settings."""
+    """The result in `path` if it was made from the same recording with the same bundle, settings and device.
+
+    Engines of another build count as another device: their results may differ.
+    """
     if not path.is_file():
         return None
     try:
         found = read_json(path)
     except (UsageError, SourceError, DeviceError):
         return None  # damaged: it is made anew
-    wanted = _settings(request)
+    wanted: dict[str, Any] = {**_settings(request), **request.device.settings()}
     is_same = (
         found.recording_sha256 == sha256
         and found.bundle == request.bundle.label
         and _are_same(found.characteristics, request.characteristics)
-        and all(found.settings.get(key) == wanted.get(key) for key in _SETTINGS)
+        and all(found.settings.get(key) == wanted.get(key) for key in (*_SETTINGS, *DEVICE_SETTINGS))
         and found.settings.get("fidgety") == __version__
     )
     return found if is_same else None

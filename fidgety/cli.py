@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from fidgety.commands import bundle, calibrate, cohort, evaluate, phantom, record, store, train, train_cohort
+from fidgety.commands import bundle, calibrate, cohort, device, evaluate, phantom, record, store, train, train_cohort
 from fidgety.commands import log as log_command
-from fidgety.commands.options import BundlePath, load_bundle, log
+from fidgety.commands.options import BundlePath, DeviceName, DeviceOption, load_bundle, load_device, log
 from fidgety.errors import FidgetyError, NotAssessable, Stopped
 
 if TYPE_CHECKING:
     from fidgety.batch import Outputs, Request
     from fidgety.bundle import Bundle
     from fidgety.records import Characteristics
+    from fidgety.runtime.devices import Device
 
 __all__ = ["app", "main"]
 
@@ -34,6 +35,7 @@ app.add_typer(bundle.app, name="bundle")
 app.add_typer(calibrate.app, name="calibrate")
 app.add_typer(cohort.app, name="cohort")
 app.add_typer(log_command.app, name="log")
+app.add_typer(device.app, name="device")
 app.add_typer(phantom.app, name="phantom")
 app.add_typer(store.app, name="store")
 app.command("record")(record.record)
@@ -81,6 +83,7 @@ def score(
     seconds: Seconds = None,
     bundle_path: BundlePath = None,
     threads: Threads = 2,
+    device_name: DeviceOption = DeviceName.auto,
 ) -> None:
     """Score recordings: FMs frequency, risk, when FMs were seen, and whether it can be assessed at all."""
     from fidgety.batch import Request, make_folder
@@ -90,7 +93,8 @@ def score(
     if len(recordings) > 1 and infant.corrected_age_weeks is not None:
         log("note: the same infant's age and characteristics are used for all recordings of this call")
     model = _with_limit(load_bundle(bundle_path), min_assessable_s)
-    request = Request(model, infant, make_folder(out), is_forced, fps, seconds, threads, min_assessable_s)
+    folder, chosen = make_folder(out), load_device(device_name, model)
+    request = Request(model, infant, folder, is_forced, fps, seconds, threads, min_assessable_s, chosen)
     _print_results(recordings, request, is_json, csv)
 
 
@@ -105,13 +109,15 @@ def check(
     seconds: Seconds = None,
     bundle_path: BundlePath = None,
     threads: Threads = 2,
+    device_name: DeviceOption = DeviceName.auto,
 ) -> None:
     """Judge the recordings' quality only: keep or repeat, and why. The age is judged where it is given."""
     from fidgety.infant import characteristics
 
     infant = characteristics(born, recorded, gestation, age_weeks)
     model = _with_limit(load_bundle(bundle_path), min_assessable_s)
-    codes = [_check_one(address, infant, model, seconds, threads) for address in recordings]
+    chosen = load_device(device_name, model)
+    codes = [_check_one(address, infant, model, seconds, threads, chosen) for address in recordings]
     if any(codes):
         raise typer.Exit(2 if 2 in codes else NotAssessable.exit_code)
 
@@ -125,15 +131,17 @@ def pose(
     seconds: Seconds = None,
     bundle_path: BundlePath = None,
     threads: Threads = 2,
+    device_name: DeviceOption = DeviceName.auto,
 ) -> None:
     """Turn a recording into a pose track, which `score` takes in its place."""
     from fidgety.batch import write_poses
     from fidgety.progress import Progress
 
     model = load_bundle(bundle_path)
+    chosen = load_device(device_name, model)
     target = out or Path(recording).with_suffix(".poses")
     with Progress() as progress:
-        n = write_poses(recording, target, model, seconds, threads, progress.start)
+        n = write_poses(recording, target, model, seconds, threads, progress.start, chosen)
     print(f"{n} poses written to {target}")
 
 
@@ -212,7 +220,9 @@ def _print_report_place(outputs: Outputs) -> None:
         print(f"Report     {outputs.report}{again}")
 
 
-def _check_one(address: str, infant: Characteristics, bundle: Bundle, seconds: float | None, threads: int) -> int:
+def _check_one(
+    address: str, infant: Characteristics, bundle: Bundle, seconds: float | None, threads: int, chosen: Device
+) -> int:
     from fidgety.batch import check_one
     from fidgety.errors import SourceError
     from fidgety.progress import Progress
@@ -220,7 +230,7 @@ def _check_one(address: str, infant: Characteristics, bundle: Bundle, seconds: f
 
     try:
         with Progress() as progress:
-            quality = check_one(address, infant, bundle, seconds, threads, progress.start)
+            quality = check_one(address, infant, bundle, seconds, threads, progress.start, chosen)
     except SourceError as error:
         log(f"fidgety: {error}")
         return SourceError.exit_code

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,9 +24,13 @@ from fidgety.bundle import (
     TrackSettings,
 )
 from fidgety.records import FloatArray, Pose
+from fidgety.runtime.networks import Graph
+from fidgety.runtime.session import Network
+from fidgety.runtime.tensorrt_session import Nvidia, load_nvidia
 from fidgety.skeleton import BLAZEPOSE_33
 
 PoseMaker = Callable[..., Pose]
+NVIDIA_STAND_IN = Path(__file__).parent / "nvidia" / "stand_in"
 
 # Millimetres of the phantom's proportions, origin between the hips, x to the infant's left, y towards its feet.
 LYING = {
@@ -116,6 +123,51 @@ def manifest() -> Manifest:
         characteristics=(CharacteristicScale("corrected_age_weeks", 9.0, 20.0),),
         files={},
     )
+
+
+@pytest.fixture
+def load_stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Nvidia]]:
+    """load_stand_in(version="10.3.0", gpu="Orin"): NVIDIA's packages as tests/nvidia/stand_in has them, with a driver.
+
+    They are found by child processes, too. What is to go wrong is set with $STAND_IN_FAULT.
+    """
+    ours = ("tensorrt", "cuda", "cuda.bindings", "cuda.bindings.runtime")
+
+    def forget() -> None:
+        for name in ours:
+            sys.modules.pop(name, None)
+
+    def load(version: str = "10.3.0", gpu: str = "Orin") -> Nvidia:
+        forget()
+        monkeypatch.setenv("STAND_IN_TENSORRT", version)
+        monkeypatch.setenv("STAND_IN_GPU", gpu)
+        return load_nvidia()
+
+    monkeypatch.syspath_prepend(NVIDIA_STAND_IN)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(NVIDIA_STAND_IN), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setattr("fidgety.runtime.devices.has_driver", lambda: True)
+    monkeypatch.setattr("fidgety.runtime.probe.has_driver", lambda: True)
+    yield load
+    forget()
+
+
+@pytest.fixture
+def make_graph(tmp_path: Path) -> Callable[..., Graph]:
+    """make_graph(factor=2.0, op="Mul", name="small"): y = factor * x + b, float32, 4 rows of x on an accelerator."""
+    onnx = pytest.importorskip("onnx", reason="graphs are made with the onnx package (extra 'export')")
+    helper, kind, shapes = onnx.helper, onnx.TensorProto.FLOAT, {"x": ("N", 3), "b": (1, 3), "y": ("N", 3)}
+
+    def make(factor: float = 2.0, op: str = "Mul", name: str = "small") -> Graph:
+        x, b, y = (helper.make_tensor_value_info(end, kind, shape) for end, shape in shapes.items())
+        factors = helper.make_tensor("factor", kind, [1, 3], [factor] * 3)
+        nodes = [helper.make_node(op, ["x", "factor"], ["scaled"]), helper.make_node("Add", ["scaled", "b"], ["y"])]
+        graph = helper.make_graph(nodes, "small", [x, b], [y], [factors])
+        path = tmp_path / f"{name}-{factor}.onnx"
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+        network = Network(name, {"x": (None, 3), "b": (1, 3)}, {"y": (None, 3)}, n_rows=4)
+        return Graph(network, path)
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -107,7 +107,15 @@ def test_run_fresh_does_block_what_it_says() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["fidgety.runtime.pipeline", "fidgety.cli", "fidgety.batch", "fidgety.phantom.cohort_files"]
+    "module",
+    [
+        "fidgety.runtime.pipeline",
+        "fidgety.runtime.tensorrt_session",
+        "fidgety.cli",
+        "fidgety.batch",
+        "fidgety.device.engines",
+        "fidgety.phantom.cohort_files",
+    ],
 )
 def test_import_in_a_fresh_process_needs_no_training_package(module: str) -> None:
     result = run_fresh(f"import {module}, sys; print([n for n in {TRAINING_ONLY!r} if sys.modules.get(n)])")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,21 +16,44 @@ from fidgety.errors import UsageError
 if TYPE_CHECKING:
     from fidgety.bundle import Bundle
     from fidgety.device.store import Store
+    from fidgety.runtime.devices import Device
 
 __all__ = [
     "BundlePath",
+    "DeviceName",
+    "DeviceOption",
+    "EngineFolder",
     "KeyFile",
     "StorePath",
     "bundle_place",
     "load_bundle",
+    "load_device",
     "log",
     "needs_extras",
     "open_store",
     "store_place",
 ]
 
+
+class DeviceName(str, Enum):
+    """What a user may ask for."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    tensorrt = "tensorrt"
+
+
 BundlePath = Annotated[
     Path | None, typer.Option("--bundle", help="Model bundle (default: $FIDGETY_BUNDLE or the user's data folder).")
+]
+
+DeviceOption = Annotated[
+    DeviceName, typer.Option("--device", help="Where the networks run; auto says what it took and why.")
+]
+EngineFolder = Annotated[
+    Path | None,
+    typer.Option("--engines", help="Engines of this device (default: $FIDGETY_ENGINES or the user's data folder)."),
 ]
 
 
@@ -83,6 +107,17 @@ def open_store(path: Path | None, key_file: Path | None = None, *, is_made: bool
     if place is not None and store.shelf.key_id is None:
         log("note: a key is given, but this store is not encrypted (`fidgety store encrypt`)")
     return store
+
+
+def load_device(asked: DeviceName, bundle: Bundle) -> Device:
+    """The device that a call means for this bundle; said on stderr. Raises DeviceError where it does not load."""
+    from fidgety.runtime.devices import choose_device
+    from fidgety.runtime.engine_files import default_engine_folder
+    from fidgety.runtime.networks import accelerated_graphs
+
+    device = choose_device(asked.value, accelerated_graphs(bundle), default_engine_folder())
+    log(str(device))
+    return device
 
 
 @contextmanager

@@ -7,4 +7,7 @@ parity        TFLite interpreter against ONNX Runtime on real pictures
 pose          all of the above: `export_pose_networks`
 mam           trained weights -> three ONNX graphs
 publish       pose networks + MAM graphs -> a bundle, every gate first
+tensorrt      ONNX -> TensorRT engine, on the device (no ONNX or torch package needed)
+golden        recorded input of every network, from the sample recording
+engine_parity the gate before an engine may be used
 """

@@ -2,7 +2,8 @@
 
 The order of the files is the order of the data:
 source.py    recording or camera -> Frame
-session.py   a loaded graph
+session.py   a loaded graph (networks.py what is expected of it, devices.py where it runs, open_session.py the entry;
+             onnx_session.py, tensorrt_session.py the engines, engine_files.py those on disk, probe.py what is there)
 pose.py      Frame -> Pose (crop.py follows the infant, blazepose.py holds the network's own conventions)
 posefile.py  Pose <-> disk, written as they come
 track.py     poses -> rows at 25 Hz

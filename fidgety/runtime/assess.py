@@ -21,7 +21,9 @@ from fidgety.records import (
     Window,
     WindowScore,
 )
-from fidgety.runtime.session import OnnxSession
+from fidgety.runtime.devices import CPU, Device
+from fidgety.runtime.networks import BAG, INFO, window_network
+from fidgety.runtime.open_session import open_session
 
 __all__ = ["Mam", "find_bouts", "find_voids", "fms_frequency"]
 
@@ -34,25 +36,14 @@ _Z95 = 1.959964
 class Mam:
     """The three MAM graphs of a bundle."""
 
-    def __init__(self, bundle: Bundle, n_threads: int = 1) -> None:
+    def __init__(self, bundle: Bundle, n_threads: int = 1, device: Device = CPU) -> None:
         self._manifest = bundle.manifest
         settings = self._manifest.mam
         self._clip_temperature = np.float32(self._manifest.probability.clip_temperature)
-        n = settings.window_frames
-        self._window_graph = OnnxSession(
-            bundle.file(settings.window_graph),
-            {"windows": (None, n, 17, 3)},
-            {"logits": (None, 2), "embedding": (None, 64)},
-            n_threads,
-        )
-        self._bag_graph = OnnxSession(
-            bundle.file(settings.bag_graph),
-            {"class_probabilities": (None, None, 2), "mask": (None, None)},
-            {"bag": (None, 2)},
-        )
-        self._info_graph = OnnxSession(
-            bundle.file(settings.info_graph), {"characteristics": (None, 4)}, {"info": (None, 2)}
-        )
+        window_graph = bundle.file(settings.window_graph)
+        self._window_graph = open_session(window_graph, window_network(settings), device, n_threads)
+        self._bag_graph = open_session(bundle.file(settings.bag_graph), BAG)
+        self._info_graph = open_session(bundle.file(settings.info_graph), INFO)
 
     def score(self, windows: Iterable[Window]) -> Iterator[WindowScore]:
         """Scores in the order of the windows; void windows come without a probability.

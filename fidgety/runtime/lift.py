@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from fidgety.bundle import LifterSettings
 from fidgety.records import FloatArray, LiftedTrack, PoseTrack
-from fidgety.runtime.stream_lifter import CHUNK_ROWS, StreamLifter
+from fidgety.runtime.devices import CPU, Device
+from fidgety.runtime.networks import CHUNK_ROWS
+from fidgety.runtime.stream_lifter import StreamLifter
 from fidgety.runtime.upright import UprightFrame, turned_back
 from fidgety.skeleton import COCO_17, SKELETONS, joints_matrix
 
@@ -25,10 +27,12 @@ __all__ = ["TrackLifter", "lift_tracks"]
 class TrackLifter:
     """Lifts one recording's track, piece by piece. One owner, made anew for every recording."""
 
-    def __init__(self, graph: Path, settings: LifterSettings, chunk_rows: int = CHUNK_ROWS) -> None:
+    def __init__(
+        self, graph: Path, settings: LifterSettings, chunk_rows: int = CHUNK_ROWS, device: Device = CPU
+    ) -> None:
         """Raises BundleError when `graph` is not the lifter that the settings describe."""
         self._upright = UprightFrame()
-        self._stream = StreamLifter(graph, settings.channels, settings.dilations, chunk_rows)
+        self._stream = StreamLifter(graph, settings.channels, settings.dilations, chunk_rows, device)
         self._joints_xy = np.empty((0, 17, 2), np.float32)  # rows that wait for their 3D
         self._is_observed = np.empty(0, bool)
         self._trunk: NDArray[np.complex128] = np.empty(0, np.complex128)

@@ -35,6 +35,7 @@ from fidgety.records import (
     WindowScore,
 )
 from fidgety.runtime.assess import Mam, find_bouts, find_voids, fms_frequency
+from fidgety.runtime.devices import CPU, Device
 from fidgety.runtime.doubt import steady_doubtful
 from fidgety.runtime.lift import TrackLifter, lift_tracks
 from fidgety.runtime.noise_floor import NoiseFloor
@@ -77,6 +78,7 @@ class Job:
     max_duration_s: float | None = None  # stop a camera after so long
     n_threads: int = 2
     settings: Mapping[str, Any] = field(default_factory=dict)  # what was set for this run; goes into the result
+    device: Device = CPU  # where the networks run
 
 
 @dataclass(slots=True)
@@ -100,7 +102,7 @@ cv2.setNumThreads(1)
 def assess_recording(source: Source, bundle: Bundle, job: Job, watch: Watcher | None = None) -> Assessment:
     """Score one recording or camera. Raises SourceError, BundleError, DeviceError; never NotAssessable: that is a
     result."""
-    estimator, mam = PoseEstimator(bundle, job.n_threads), Mam(bundle)
+    estimator, mam = PoseEstimator(bundle, job.n_threads, job.device), Mam(bundle, device=job.device)
     monitors = _Monitors(PostureMonitor(BLAZEPOSE_33), PictureMonitor(), NoiseFloor())
     with (
         Prefetch(_until(source.frames(), job.max_duration_s), _FRAMES_AHEAD, "decode") as frames,
@@ -113,18 +115,18 @@ def assess_poses(recording: PoseRecording, bundle: Bundle, job: Job, watch: Watc
     """Score a stored pose track. What only pictures can tell (light, focus, camera) stays unjudged."""
     monitors = _Monitors(PostureMonitor(recording.skeleton), PictureMonitor(), NoiseFloor())
     poses = _watched(_postured(recording.poses, monitors), watch)
-    return _assess(poses, recording.skeleton, monitors, Mam(bundle), bundle, job, None)
+    return _assess(poses, recording.skeleton, monitors, Mam(bundle, device=job.device), bundle, job, None)
 
 
 def check_recording(source: Source, bundle: Bundle, job: Job, watch: Watcher | None = None) -> Quality:
     """The quality gate alone: everything but MAM."""
-    estimator = PoseEstimator(bundle, job.n_threads)
+    estimator = PoseEstimator(bundle, job.n_threads, job.device)
     monitors = _Monitors(PostureMonitor(BLAZEPOSE_33), PictureMonitor(), NoiseFloor())
     with (
         Prefetch(_until(source.frames(), job.max_duration_s), _FRAMES_AHEAD, "decode") as frames,
         Prefetch(_observed(estimator, frames, monitors), _POSES_AHEAD, "pose") as poses,
     ):
-        lifted = monitors.noise_floor.listen(lift_poses(_watched(poses, watch), BLAZEPOSE_33, bundle))
+        lifted = monitors.noise_floor.listen(lift_poses(_watched(poses, watch), BLAZEPOSE_33, bundle, job.device))
         windows = cut_windows(lifted, bundle.manifest.mam, bundle.manifest.track.fps)
         assessable = [Stretch(w.start_s, w.end_s) for w in windows if w.void is None]
     return _judge(monitors, _covered_s(assessable), bundle, job, source)
@@ -134,7 +136,7 @@ def estimate_poses(source: Source, bundle: Bundle, job: Job, watch: Watcher | No
     """Write the recording's poses to `job.poses_path`; give their number."""
     if job.poses_path is None:
         raise ValueError("no path for the poses")
-    estimator = PoseEstimator(bundle, job.n_threads)
+    estimator = PoseEstimator(bundle, job.n_threads, job.device)
     with (
         Prefetch(_until(source.frames(), job.max_duration_s), _FRAMES_AHEAD, "decode") as frames,
         Prefetch(estimator.poses(frames), _POSES_AHEAD, "pose") as poses,
@@ -148,12 +150,14 @@ def window_recording(source: Source, bundle: Bundle) -> Iterator[Window]:
     yield from cut_windows(lifted, bundle.manifest.mam, bundle.manifest.track.fps)
 
 
-def lift_poses(poses: Iterable[Pose], skeleton: Skeleton, bundle: Bundle) -> Iterator[LiftedTrack]:
+def lift_poses(
+    poses: Iterable[Pose], skeleton: Skeleton, bundle: Bundle, device: Device = CPU
+) -> Iterator[LiftedTrack]:
     """Poses in order of time -> consecutive pieces of their lifted track at 25 Hz."""
     settings = bundle.manifest.lifter
     tracks = track_poses(poses, bundle.manifest.track, skeleton.name, len(skeleton))
     steady = steady_doubtful(tracks, bundle.manifest.pose)
-    return lift_tracks(steady, TrackLifter(bundle.file(settings.graph), settings))
+    return lift_tracks(steady, TrackLifter(bundle.file(settings.graph), settings, device=device))
 
 
 def _assess(
@@ -167,7 +171,7 @@ def _assess(
 ) -> Assessment:
     manifest = bundle.manifest
     kept: list[FloatArray] = []
-    pieces = _remembered(monitors.noise_floor.listen(lift_poses(poses, skeleton, bundle)), kept)
+    pieces = _remembered(monitors.noise_floor.listen(lift_poses(poses, skeleton, bundle, job.device)), kept)
     windows = cut_windows(pieces, manifest.mam, manifest.track.fps)
     scores = list(mam.score(windows))
     scored = [Stretch(s.start_s, s.end_s) for s in scores if s.fms_probability is not None]

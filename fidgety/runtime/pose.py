@@ -24,7 +24,9 @@ from fidgety.runtime import blazepose
 from fidgety.runtime.blazepose import Detection, Landmarks, Region
 from fidgety.runtime.both_sides import Reading, mean_of_both_sides
 from fidgety.runtime.crop import CropTracker
-from fidgety.runtime.session import OnnxSession
+from fidgety.runtime.devices import CPU, Device
+from fidgety.runtime.networks import detector_network, landmark_network
+from fidgety.runtime.open_session import open_session
 from fidgety.skeleton import BLAZEPOSE_33
 
 __all__ = ["PoseEstimator"]
@@ -80,24 +82,12 @@ class _Settled:
 class PoseEstimator:
     """Holds the two networks and, between frames, the crop. One owner, made anew for every recording."""
 
-    def __init__(self, bundle: Bundle, n_threads: int = 2) -> None:
+    def __init__(self, bundle: Bundle, n_threads: int = 2, device: Device = CPU) -> None:
         self._settings = settings = bundle.manifest.pose
-        size = settings.detector_size_px
-        self._anchors = blazepose.detector_anchors(size)
-        n_anchors = len(self._anchors)
-        self._detector = OnnxSession(
-            bundle.file(settings.detector),
-            {"image": (1, 3, size, size)},
-            {"boxes": (1, n_anchors, 12), "scores": (1, n_anchors, 1)},
-            max(1, n_threads // _N_WORKERS),
-        )
-        crop = settings.crop_size_px
-        self._landmarks = OnnxSession(
-            bundle.file(settings.landmarks),
-            {"crop": (1, 3, crop, crop)},
-            {"landmarks": (1, 195), "presence": (1, 1), "heatmaps": (1, 39, 64, 64), "world": (1, 117)},
-            max(1, n_threads // _N_WORKERS),
-        )
+        self._anchors = blazepose.detector_anchors(settings.detector_size_px)
+        n_each = max(1, n_threads // _N_WORKERS)
+        self._detector = open_session(bundle.file(settings.detector), detector_network(settings), device, n_each)
+        self._landmarks = open_session(bundle.file(settings.landmarks), landmark_network(settings), device, n_each)
         self._workers = ThreadPoolExecutor(min(n_threads, _N_WORKERS), "landmarks")
         self._crop = CropTracker(settings.crop_margin, settings.reads_both_sides)
         self._next_search_s = 0.0

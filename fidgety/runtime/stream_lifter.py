@@ -11,27 +11,30 @@ from pathlib import Path
 import numpy as np
 
 from fidgety.records import FloatArray
+from fidgety.runtime.devices import CPU, Device
 from fidgety.runtime.lifter_form import cache_shapes, whole_reach
-from fidgety.runtime.session import OnnxSession
+from fidgety.runtime.networks import CHUNK_ROWS, lifter_network
+from fidgety.runtime.open_session import open_session
 from fidgety.runtime.upright import N_FEATURES
 
-__all__ = ["CHUNK_ROWS", "StreamLifter"]
-
-CHUNK_ROWS = 25  # a run; benchmarks/lifter_chunks.py has the table
+__all__ = ["StreamLifter"]
 
 
 class StreamLifter:
     """The lifter's graph and what its layers remember. One owner, made anew for every recording."""
 
-    def __init__(self, graph: Path, channels: int, dilations: Sequence[int], chunk_rows: int = CHUNK_ROWS) -> None:
+    def __init__(
+        self,
+        graph: Path,
+        channels: int,
+        dilations: Sequence[int],
+        chunk_rows: int = CHUNK_ROWS,
+        device: Device = CPU,
+    ) -> None:
         """Raises BundleError when `graph` is not a lifter of this shape."""
         shapes = cache_shapes(channels, dilations)
         self.reach = whole_reach(dilations)
-        self._session = OnnxSession(
-            graph,
-            {"features": (None, N_FEATURES), "in_plane": (None, 17, 2), **shapes},
-            {"joints": (None, 17, 3), **{f"new_{name}": shape for name, shape in shapes.items()}},
-        )
+        self._session = open_session(graph, lifter_network(channels, dilations, chunk_rows), device)
         self._caches = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
         self._chunk_rows = chunk_rows
         self._features = np.empty((0, N_FEATURES), np.float32)  # rows that wait for a whole chunk
@@ -52,7 +55,7 @@ class StreamLifter:
         self._in_plane = np.concatenate([self._in_plane, in_plane])
         ready = []
         while len(self._features) >= self._chunk_rows:
-            ready.append(self._run(self._chunk_rows))
+            ready.append(self._run())
         self._last = features[-1:], in_plane[-1:]
         return np.concatenate(ready) if ready else np.empty((0, 17, 3), np.float32)
 
@@ -62,9 +65,18 @@ class StreamLifter:
             return np.empty((0, 17, 3), np.float32)
         features, in_plane = self._last
         ready = self.push(features.repeat(self.reach, axis=0), in_plane.repeat(self.reach, axis=0))
-        return np.concatenate([ready, self._run(len(self._features))]) if len(self._features) else ready
+        n_left = len(self._features)
+        if n_left == 0:
+            return ready
+        # Filled up to a whole chunk, as every run is: rows look at none behind their own, and this is the last run.
+        n_filled = self._chunk_rows - n_left
+        self._features = np.concatenate([self._features, features[:1].repeat(n_filled, axis=0)])
+        self._in_plane = np.concatenate([self._in_plane, in_plane[:1].repeat(n_filled, axis=0)])
+        last = self._run()
+        return np.concatenate([ready, last[: max(0, len(last) - n_filled)]])
 
-    def _run(self, n_rows: int) -> FloatArray:
+    def _run(self) -> FloatArray:
+        n_rows = self._chunk_rows
         out = self._session.run(features=self._features[:n_rows], in_plane=self._in_plane[:n_rows], **self._caches)
         self._features, self._in_plane = self._features[n_rows:], self._in_plane[n_rows:]
         self._caches = {name: out[f"new_{name}"] for name in self._caches}

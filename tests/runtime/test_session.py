@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fidgety.errors import BundleError
-from fidgety.runtime.session import OnnxSession
+from fidgety.runtime.onnx_session import OnnxSession
 
 onnx = pytest.importorskip("onnx", reason="graphs are made with the onnx package (extra 'export')")
 

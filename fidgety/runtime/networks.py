@@ -1,0 +1,94 @@
+"""The networks of a bundle: what the stages expect of each graph, and the fixed sizes that an accelerator gives them.
+
+The bag and Info graphs stay on the CPU on every device: they are a layer or two on a few hundred numbers (3.9 and 1.5
+kB), so that a copy to the accelerator and back is most of the work, and the bag's length is the recording's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fidgety.bundle import Bundle, MamSettings, PoseSettings
+from fidgety.runtime import blazepose
+from fidgety.runtime.lifter_form import cache_shapes
+from fidgety.runtime.session import Network
+from fidgety.runtime.upright import N_FEATURES
+
+__all__ = [
+    "BAG",
+    "CHUNK_ROWS",
+    "INFO",
+    "Graph",
+    "accelerated_graphs",
+    "detector_network",
+    "landmark_network",
+    "lifter_network",
+    "window_network",
+]
+
+CHUNK_ROWS = 25  # of the lifter, a run; benchmarks/lifter_chunks.py has the table
+BAG = Network("mam_bag", {"class_probabilities": (None, None, 2), "mask": (None, None)}, {"bag": (None, 2)})
+INFO = Network("mam_info", {"characteristics": (None, 4)}, {"info": (None, 2)})
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A network's file, in one precision."""
+
+    network: Network
+    path: Path
+    precision: str = "fp32"
+
+
+def detector_network(settings: PoseSettings) -> Network:
+    """Picture -> boxes and their scores, for every anchor."""
+    size = settings.detector_size_px
+    n_anchors = len(blazepose.detector_anchors(size))
+    return Network(
+        "pose_detector",
+        {"image": (1, 3, size, size)},
+        {"boxes": (1, n_anchors, 12), "scores": (1, n_anchors, 1)},
+    )
+
+
+def landmark_network(settings: PoseSettings) -> Network:
+    """Crop -> 39 landmarks, presence, heat maps, world points."""
+    crop = settings.crop_size_px
+    return Network(
+        "pose_landmarks",
+        {"crop": (1, 3, crop, crop)},
+        {"landmarks": (1, 195), "presence": (1, 1), "heatmaps": (1, 39, 64, 64), "world": (1, 117)},
+    )
+
+
+def lifter_network(channels: int, dilations: Sequence[int], chunk_rows: int = CHUNK_ROWS) -> Network:
+    """A chunk of rows and what the layers remember -> as many lifted rows, and what they remember next."""
+    shapes = cache_shapes(channels, dilations)
+    return Network(
+        "lifter",
+        {"features": (None, N_FEATURES), "in_plane": (None, 17, 2), **shapes},
+        {"joints": (None, 17, 3), **{f"new_{name}": shape for name, shape in shapes.items()}},
+        chunk_rows,
+    )
+
+
+def window_network(settings: MamSettings) -> Network:
+    """Windows -> logits of FMs and non-FMs. One a run: that is how they come."""
+    return Network(
+        "mam_window",
+        {"windows": (None, settings.window_frames, 17, 3)},
+        {"logits": (None, 2), "embedding": (None, 64)},
+    )
+
+
+def accelerated_graphs(bundle: Bundle) -> tuple[Graph, ...]:
+    """Those of a bundle that run on an accelerator, in the order of the data."""
+    pose, lifter, mam = bundle.manifest.pose, bundle.manifest.lifter, bundle.manifest.mam
+    return (
+        Graph(detector_network(pose), bundle.file(pose.detector)),
+        Graph(landmark_network(pose), bundle.file(pose.landmarks)),
+        Graph(lifter_network(lifter.channels, lifter.dilations), bundle.file(lifter.graph)),
+        Graph(window_network(mam), bundle.file(mam.window_graph)),
+    )

@@ -1,0 +1,72 @@
+"""ONNX Runtime's bound session, on the one memory that every machine has; and that no other provider stands in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+from fidgety.errors import BundleError, DeviceError
+from fidgety.runtime.networks import Graph
+from fidgety.runtime.onnx_session import OnnxBoundSession, cuda_provider, require_provider, tensorrt_provider
+
+MakeGraph = Callable[..., Graph]
+ON_CPU = [("CPUExecutionProvider", {})]
+B = np.array([[1, 2, 3]], np.float32)
+
+
+def test_bound_session_of_any_number_of_rows_and_no_array_twice(make_graph: MakeGraph) -> None:
+    graph = make_graph()
+    session = OnnxBoundSession(graph.path, graph.network, ON_CPU, memory="cpu")
+    kept = []
+    for n_rows in (4, 1, 9, 4):
+        x = np.full((n_rows, 3), n_rows, np.float32)
+        kept.append((session.run(x=x, b=B)["y"], 2 * x + B))
+    assert all(found.tolist() == wanted.tolist() for found, wanted in kept)
+    assert not np.shares_memory(kept[0][0], kept[3][0])
+
+
+class _Elsewhere:
+    """A session as ONNX Runtime gives it where the provider did not load: without a word."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def get_providers(self) -> list[str]:
+        return ["CPUExecutionProvider"]
+
+
+@pytest.mark.parametrize("providers", [cuda_provider(), tensorrt_provider(Path("cache"))])
+def test_open_refuses_a_silent_fallback(
+    make_graph: MakeGraph, monkeypatch: pytest.MonkeyPatch, providers: list[tuple[str, dict[str, object]]]
+) -> None:
+    graph, name = make_graph(), providers[0][0]
+    monkeypatch.setattr(ort, "get_available_providers", lambda: [name, "CPUExecutionProvider"])
+    with monkeypatch.context() as patched:
+        patched.setattr(ort, "InferenceSession", _Elsewhere)
+        with pytest.raises(DeviceError, match=f"asked for {name}, ONNX Runtime took CPUExecutionProvider"):
+            require_provider("cuda" if name.startswith("CUDA") else "tensorrt", graph.path)
+
+
+@pytest.mark.skipif("CUDAExecutionProvider" in ort.get_available_providers(), reason="this ONNX Runtime has CUDA")
+def test_open_without_the_provider_is_refused(make_graph: MakeGraph) -> None:
+    graph = make_graph()
+    with pytest.raises(DeviceError, match="has no CUDAExecutionProvider: install onnxruntime-gpu"):
+        OnnxBoundSession(graph.path, graph.network, cuda_provider())
+
+
+def test_open_damaged_graph_is_the_bundles_fault(make_graph: MakeGraph) -> None:
+    graph = make_graph()
+    graph.path.write_bytes(b"not a graph")
+    with pytest.raises(BundleError, match="does not load"):
+        OnnxBoundSession(graph.path, graph.network, ON_CPU, memory="cpu")
+
+
+def test_tensorrt_is_not_to_lower_the_precision() -> None:
+    (name, options), (second, more) = tensorrt_provider(Path("cache"))
+    assert name == "TensorrtExecutionProvider" and options["trt_engine_cache_path"] == "cache"
+    assert not options["trt_fp16_enable"] and not options["trt_int8_enable"]
+    assert second == "CUDAExecutionProvider" and more["use_tf32"] == 0
