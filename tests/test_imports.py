@@ -14,7 +14,7 @@ PACKAGE = Path(fidgety.__file__).parent
 TRAINING_ONLY = ("torch", "onnx", "tflite", "ai_edge_litert", "matplotlib", "pydantic", "scipy", "sklearn", "tensorrt")
 BASE = {"bundle", "records", "skeleton", "errors"}
 PLAIN_MODULES = ("infant", "records", "skeleton", "errors", "__init__")
-MIDDLE = ("export", "calibration", "training", "phantom", "report")
+MIDDLE = ("export", "calibration", "device", "training", "phantom", "report")
 
 
 def imported_by(path: Path) -> set[str]:
@@ -56,6 +56,11 @@ def test_runtime_imports_no_training_package(path: Path) -> None:
 @pytest.mark.parametrize("path", files_of("cohort"), ids=lambda path: path.stem)
 def test_cohort_imports_only_what_lies_below_it(path: Path) -> None:
     assert parts_of(path) <= BASE | {"cohort", "infant", "runtime"}
+
+
+@pytest.mark.parametrize("path", files_of("device"), ids=lambda path: path.stem)
+def test_device_imports_neither_export_nor_training(path: Path) -> None:
+    assert not parts_of(path) & {"export", "calibration", "training", "phantom", "cohort"}
 
 
 @pytest.mark.parametrize("name", PLAIN_MODULES)
