@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from fidgety.bundle import default_bundle_path, open_bundle
+from fidgety.device import selftest
+
 from .conftest import Run
 
 
@@ -24,16 +27,31 @@ def test_device_show(run: Run, tmp_path: Path) -> None:
     assert {"name": "CPUExecutionProvider", "is_working": True}.items() <= shown["engines"][0].items()
 
 
-@pytest.mark.bundle
-def test_device_doctor_finds_nothing_wrong_with_what_make_test_installed(run: Run, tmp_path: Path) -> None:
-    outcome = run("device", "doctor", "--json", "--data", tmp_path)
-    codes = {finding["code"] for finding in json.loads(outcome.out)}
-    assert not {code for code in codes if code.startswith(("onnxruntime", "opencv", "av-", "bundle", "data-folder"))}
-
-
 def test_device_doctor_of_a_box_without_a_bundle(run: Run, tmp_path: Path) -> None:
+    """Of what `make test` installed nothing is to be fixed."""
     outcome = run("device", "doctor", "--data", tmp_path, "--bundle", tmp_path / "none")
     assert outcome.code == 4
     assert "FIX   bundle-missing: no model bundle at" in outcome.out
     assert "-> fidgety bundle install FILE" in outcome.out
     assert outcome.out.splitlines()[-1].startswith("not fit: ")
+    assert not any(f"FIX   {what}" in outcome.out for what in ("onnxruntime", "opencv", "av-", "data-folder"))
+
+
+@pytest.mark.bundle
+@pytest.mark.parametrize(("is_passed", "code"), [(True, 0), (False, 4)])
+def test_device_selftest_keeps_its_outcome(
+    is_passed: bool, code: int, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it measures is tested in tests/device; here, what becomes of it."""
+    reference = selftest.find_reference(tmp_path, open_bundle(default_bundle_path()))
+    n_fms = reference.n_fms if is_passed else 0
+    found = selftest.Measured(None, n_fms, reference.n_instances, reference.noise_floor_mm, "", reference.outputs)
+    monkeypatch.setattr(selftest, "measure", lambda *_: found)
+    outcome = run("device", "selftest")
+    assert outcome.code == code
+    assert ("FAIL  fms-frequency" in outcome.out) is not is_passed
+    assert json.loads((tmp_path / "state" / "selftest.json").read_text())["is_passed"] is is_passed
+
+
+def test_device_selftest_without_a_bundle(run: Run, tmp_path: Path) -> None:
+    assert run("device", "selftest", "--bundle", tmp_path / "none").code == 5
