@@ -16,36 +16,38 @@ if TYPE_CHECKING:
 
 __all__ = ["bench", "doctor", "selftest", "show"]
 
-DataFolder = Annotated[
-    Path | None, typer.Option("--data", help="Folder of recordings (default: $FIDGETY_DATA or the user's data folder).")
+StorePath = Annotated[
+    Path | None,
+    typer.Option("--store", help="Folder of recordings (default: $FIDGETY_STORE or the user's data folder)."),
 ]
 Root = Annotated[Path, typer.Option("--root", help="Root of another system, such as a mounted disk.", hidden=True)]
 IsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def show(is_json: IsJson = False, data: DataFolder = None, root: Root = Path("/")) -> None:
+def show(is_json: IsJson = False, store: StorePath = None, root: Root = Path("/")) -> None:
     """What this box is: model, cores, memory, heat, clock, cameras, and the engines that really load."""
     import json
 
     from fidgety.device.box_text import box_to_json, format_box
 
-    box, _ = _probe(root, data)
+    box, _ = _probe(root, store)
     print(json.dumps(box_to_json(box), indent=1, allow_nan=False) if is_json else format_box(box))
 
 
 def doctor(
-    is_json: IsJson = False, data: DataFolder = None, root: Root = Path("/"), bundle_path: BundlePath = None
+    is_json: IsJson = False, store: StorePath = None, root: Root = Path("/"), bundle_path: BundlePath = None
 ) -> None:
     """Whether this box is fit: every known trap with what to do about it. Exit code 4 where something must be fixed."""
     import json
     from dataclasses import asdict
 
     from fidgety.device.box_text import format_findings
+    from fidgety.device.checks.engines import engine_folder
     from fidgety.device.doctor import examine, read_software
     from fidgety.device.system_clock import note_time, state_folder
 
-    box, tree = _probe(root, data)
-    findings = examine(box, read_software(), tree, bundle_place(bundle_path))
+    box, tree = _probe(root, store)
+    findings = examine(box, read_software(), tree, bundle_place(bundle_path), engine_folder())
     if is_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
@@ -122,10 +124,10 @@ def selftest(
         raise typer.Exit(DeviceError.exit_code)
 
 
-def _probe(root: Path, data: Path | None) -> tuple[Box, SystemTree]:
+def _probe(root: Path, store: Path | None) -> tuple[Box, SystemTree]:
     from fidgety.device.probe import data_folder, probe_box
     from fidgety.device.system_clock import state_folder
     from fidgety.device.tree import SystemTree
 
     tree = SystemTree(root)
-    return probe_box(tree, data or data_folder(), state_folder()), tree
+    return probe_box(tree, store or data_folder(), state_folder()), tree

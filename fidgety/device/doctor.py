@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fidgety.bundle import open_bundle
 from fidgety.device.accelerators import probe_import, probing
+from fidgety.device.checks.engines import check_engines
 from fidgety.device.checks.finding import Finding
 from fidgety.device.checks.hardware import (
     check_cameras,
@@ -29,12 +31,12 @@ from fidgety.device.checks.standing import (
     check_bundle,
     check_clock,
     check_data_folder,
-    check_engines,
     check_watchdog,
 )
 from fidgety.device.packages import Installed, read_installed
 from fidgety.device.probe import Box
 from fidgety.device.tree import SystemTree
+from fidgety.errors import BundleError
 
 __all__ = ["Software", "examine", "read_software"]
 
@@ -91,24 +93,23 @@ def this_python() -> PythonPlace:
     return PythonPlace((sys.version_info[0], sys.version_info[1]), prefix, is_virtual, not is_virtual or sees_all)
 
 
-def examine(
-    box: Box, software: Software, tree: SystemTree, bundle: Path, stale_engines: Sequence[str] = ()
-) -> tuple[Finding, ...]:
-    """Every finding, faults before warnings; none where the box is fit."""
-    found = _findings(box, software, tree, bundle, stale_engines)
+def examine(box: Box, software: Software, tree: SystemTree, bundle: Path, engines: Path) -> tuple[Finding, ...]:
+    """Every finding, faults before warnings; none where the box is fit.
+
+    bundle, engines: the places of the model bundle and of the engines built of it.
+    """
+    found = _findings(box, software, tree, bundle, engines)
     return tuple(sorted(found, key=lambda finding: not finding.is_fault))
 
 
-def _findings(
-    box: Box, software: Software, tree: SystemTree, bundle: Path, stale_engines: Sequence[str]
-) -> Iterator[Finding]:
+def _findings(box: Box, software: Software, tree: SystemTree, bundle: Path, engines: Path) -> Iterator[Finding]:
     yield from check_onnxruntime(software.installed, box.engines, box.jetson)
     yield from check_tensorrt(box.engines, box.jetson, software.python)
     yield from check_python(box.jetson, software.python)
     yield from check_opencv(software.installed, software.opencv_problem)
     yield from check_decoders(software.missing_decoders, software.av_problem)
     yield from check_bundle(bundle)
-    yield from check_engines(stale_engines)
+    yield from check_engines(engines, _graphs(bundle), _tensorrt(box))
     yield from check_data_folder(box.data_folder)
     yield from check_disk(box.disk, box.data_folder)
     yield from check_memory(box.memory)
@@ -118,3 +119,16 @@ def _findings(
     yield from check_heat(box.heat)
     yield from check_power(box.power_mode)
     yield from check_watchdog(tree)
+
+
+def _graphs(bundle: Path) -> frozenset[str]:
+    """Hashes of the bundle's files; none where it cannot be opened, which is a finding of its own."""
+    try:
+        return frozenset(open_bundle(bundle).manifest.files.values())
+    except BundleError:
+        return frozenset()
+
+
+def _tensorrt(box: Box) -> str | None:
+    found = next((engine for engine in box.engines if engine.name == "TensorRT"), None)
+    return found.version if found is not None and found.is_working else None

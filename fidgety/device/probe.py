@@ -49,10 +49,10 @@ class Box:
 
 
 def data_folder() -> Path:
-    """`$FIDGETY_DATA`, else the user's data folder."""
-    if chosen := os.environ.get("FIDGETY_DATA"):
+    """Where recordings and results are kept: `$FIDGETY_STORE`, else the user's data folder."""
+    if chosen := os.environ.get("FIDGETY_STORE"):
         return Path(chosen)
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "fidgety"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "fidgety" / "store"
 
 
 def probe_box(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 import sys
 from collections.abc import Callable
@@ -56,6 +58,7 @@ class SetUp:
     engines: tuple[Engine, ...] = (CPU, TENSORRT)
     python: PythonPlace = JETPACK_6_PYTHON
     bundle: Path = field(default_factory=default_bundle_path)
+    engine_folder: Path = Path("/nowhere/engines")
     missing_decoders: tuple[str, ...] = ()
     change_box: Callable[[Box], Box] = lambda box: box
     after_install: Callable[[Path], None] = lambda _: None
@@ -70,7 +73,7 @@ def diagnose(make_tree: MakeTree, make_site: MakeSite, tmp_path: Path) -> Callab
         box = probe_box(tree, set_up.data, tmp_path / "state", engines=set_up.engines, now_s=NOW_S)
         box = set_up.change_box(replace(box, cameras=(CAMERA,), disk=Disk(500_000, 200_000)))
         software = Software(read_installed(path=[str(place)]), None, None, set_up.missing_decoders, set_up.python)
-        return examine(box, software, tree, set_up.bundle)
+        return examine(box, software, tree, set_up.bundle, set_up.engine_folder)
 
     return run
 
@@ -211,6 +214,38 @@ def bundle_damaged(s: SetUp) -> None:
     graph.write_bytes(raw)
 
 
+def put_engine(s: SetUp, model_sha256: str, tensorrt: str, content: bytes = b"an engine") -> None:
+    s.engine_folder = s.data.parent / "engines"
+    s.engine_folder.mkdir(exist_ok=True)
+    key = {"network": "mam_window", "model_sha256": model_sha256, "tensorrt": tensorrt}
+    digest = hashlib.sha256(b"an engine").hexdigest()
+    record = {"key": key, "engine": "mam_window-1-2.engine", "engine_sha256": digest}
+    (s.engine_folder / f"mam_window-{model_sha256[:4]}.json").write_text(json.dumps(record))
+    (s.engine_folder / "mam_window-1-2.engine").write_bytes(content)
+
+
+def graph_of_demo() -> str:
+    return open_bundle(default_bundle_path()).manifest.files["mam_window.onnx"]
+
+
+def engine_of_another_bundle(s: SetUp) -> None:
+    put_engine(s, "0" * 64, "10.3.0")
+
+
+def engine_of_another_tensorrt(s: SetUp) -> None:
+    put_engine(s, graph_of_demo(), "10.16.1")
+
+
+def engine_damaged(s: SetUp) -> None:
+    put_engine(s, graph_of_demo(), "10.3.0", b"an engin")
+
+
+def engine_record_damaged(s: SetUp) -> None:
+    put_engine(s, graph_of_demo(), "10.3.0")
+    (record,) = s.engine_folder.glob("*.json")
+    record.write_text("{")
+
+
 def data_folder_not_writable(s: SetUp) -> None:
     s.data = Path("/proc/fidgety")  # a place where not even root may write
 
@@ -245,8 +280,12 @@ TRAPS = [
     (too_hot, "too-hot", True, "let it cool"),
     (bundle_missing, "bundle-missing", True, "fidgety bundle install"),
     (bundle_damaged, "bundle-damaged", True, "fidgety bundle install"),
-    (data_folder_not_writable, "data-folder", True, "--data"),
-    (no_watchdog, "no-watchdog", False, "WatchdogSec"),
+    (engine_of_another_bundle, "engines-stale", True, "fidgety device provision"),
+    (engine_of_another_tensorrt, "engines-stale", True, "fidgety device provision"),
+    (engine_damaged, "engines-stale", True, "fidgety device provision"),
+    (engine_record_damaged, "engines-stale", True, "fidgety device provision"),
+    (data_folder_not_writable, "data-folder", True, "--store"),
+    (no_watchdog, "no-watchdog", False, "--print-unit"),
 ]
 
 
@@ -267,6 +306,13 @@ def test_examine_names_the_trap_alone_with_its_remedy(
     assert finding.is_fault is is_fault
     assert remedy in finding.remedy
     assert finding.sentence and code in format_findings(found)
+
+
+@pytest.mark.bundle
+def test_examine_takes_engines_of_this_bundle_beside_older_ones(healthy: SetUp, diagnose) -> None:  # type: ignore[no-untyped-def]
+    put_engine(healthy, "0" * 64, "10.3.0")
+    put_engine(healthy, graph_of_demo(), "10.3.0")
+    assert diagnose(healthy) == ()
 
 
 @pytest.mark.bundle

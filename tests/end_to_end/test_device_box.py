@@ -20,7 +20,7 @@ def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_device_show(run: Run, tmp_path: Path) -> None:
-    outcome = run("device", "show", "--json", "--data", tmp_path)
+    outcome = run("device", "show", "--json", "--store", tmp_path / "store")
     assert outcome.code == 0
     shown = json.loads(outcome.out)
     assert shown["memory"]["total_mb"] > shown["memory"]["available_mb"] > 0
@@ -29,7 +29,7 @@ def test_device_show(run: Run, tmp_path: Path) -> None:
 
 def test_device_doctor_of_a_box_without_a_bundle(run: Run, tmp_path: Path) -> None:
     """Of what `make test` installed nothing is to be fixed."""
-    outcome = run("device", "doctor", "--data", tmp_path, "--bundle", tmp_path / "none")
+    outcome = run("device", "doctor", "--store", tmp_path / "store", "--bundle", tmp_path / "none")
     assert outcome.code == 4
     assert "FIX   bundle-missing: no model bundle at" in outcome.out
     assert "-> fidgety bundle install FILE" in outcome.out

@@ -3,5 +3,6 @@
 finding.py      what a check gives
 software.py     ONNX Runtime, TensorRT, OpenCV, decoders, Python
 hardware.py     disk, memory, swap, heat, power mode, cameras
-standing.py     clock, model bundle, engines, data folder, service
+engines.py      engines that will not be loaded
+standing.py     clock, model bundle, data folder, service
 """

@@ -1,9 +1,9 @@
-"""Traps of what must stand ready: the time, the model bundle, its engines, the data folder, the service."""
+"""Traps of what must stand ready: the time, the model bundle, the data folder, the service."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -15,7 +15,7 @@ from fidgety.device.system_clock import Clock
 from fidgety.device.tree import SystemTree
 from fidgety.errors import BundleError
 
-__all__ = ["check_bundle", "check_clock", "check_data_folder", "check_engines", "check_watchdog"]
+__all__ = ["check_bundle", "check_clock", "check_data_folder", "check_watchdog"]
 
 _UNITS = ("/etc/systemd/system/fidgety.service", "/usr/lib/systemd/system/fidgety.service")
 
@@ -59,12 +59,6 @@ def check_bundle(path: Path) -> Iterator[Finding]:
         )
 
 
-def check_engines(stale: Sequence[str]) -> Iterator[Finding]:
-    """Engines that were built for another bundle, board or TensorRT. `stale`: what is wrong with each, in words."""
-    for words in stale:
-        yield fault("engines-stale", words, "fidgety device provision")
-
-
 def check_data_folder(folder: Path) -> Iterator[Finding]:
     """Whether results can be kept: proved by writing, since rights, quotas and read-only disks show in no other way."""
     place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
@@ -77,7 +71,7 @@ def check_data_folder(folder: Path) -> Iterator[Finding]:
         yield fault(
             "data-folder",
             f"nothing can be written to {folder}: {error.strerror}",
-            "give this user the folder (sudo chown), or name another one with --data",
+            "give this user the folder (sudo chown), or name another one with --store",
         )
 
 
@@ -96,5 +90,5 @@ def check_watchdog(tree: SystemTree) -> Iterator[Finding]:
         yield warning(
             "no-watchdog",
             "the service has no watchdog: one that hangs is not restarted",
-            "add WatchdogSec=60 under [Service], then sudo systemctl daemon-reload",
+            "make the unit anew with `fidgety serve --print-unit`, then sudo systemctl daemon-reload",
         )
