@@ -11,7 +11,8 @@ __all__ = ["Heat", "Temperature", "read_heat"]
 
 _ZONES = "/sys/class/thermal/thermal_zone*"
 _COOLERS = "/sys/class/thermal/cooling_device*"
-_FANS = ("fan", "pwm-fan")  # a fan that turns takes nothing away
+# Cooling devices that take speed away. Others do not: a fan that turns, a screen that was dimmed.
+_BRAKES = ("processor", "cpufreq", "devfreq", "throttle", "alert", "powerclamp")
 _PLAUSIBLE_C = (-40.0, 150.0)  # sensors that are switched off say -256 or nothing
 
 
@@ -88,8 +89,8 @@ def _hwmon(tree: SystemTree) -> Iterator[Temperature]:
 def _throttles(tree: SystemTree, temperatures: tuple[Temperature, ...]) -> Iterator[str]:
     for cooler in tree.glob(_COOLERS):
         kind = tree.text(f"{cooler}/type") or ""
-        if (tree.number(f"{cooler}/cur_state") or 0) > 0 and not any(fan in kind.lower() for fan in _FANS):
-            yield kind or cooler.rsplit("/", 1)[-1]
+        if (tree.number(f"{cooler}/cur_state") or 0) > 0 and any(word in kind.lower() for word in _BRAKES):
+            yield kind
     for one in temperatures:
         if one.slows_from_c is not None and one.now_c >= one.slows_from_c:
             yield one.name

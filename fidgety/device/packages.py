@@ -33,12 +33,18 @@ class Package:
 class Installed:
     """The packages of the given site folders."""
 
+    places: tuple[Path, ...]  # the site folders, in the order in which they are looked through
     packages: tuple[Package, ...]
     stray: tuple[str, ...]  # import folders of ours-to-watch that no package owns
 
     def bringing(self, folder: str) -> tuple[Package, ...]:
-        """The packages that bring an import name."""
-        return tuple(package for package in self.packages if folder in package.folders)
+        """The packages that bring an import name, of the first site folder on the path that has any.
+
+        Those of later folders (JetPack's own below a virtual environment) are hidden, and overwrite nothing.
+        """
+        found = [package for package in self.packages if folder in package.folders]
+        first = min((self.places.index(package.place) for package in found), default=0)
+        return tuple(package for package in found if package.place == self.places[first])
 
     def named(self, name: str) -> Package | None:
         """The package of that name."""
@@ -49,20 +55,19 @@ def read_installed(
     folders: Sequence[str] = ("onnxruntime", "cv2", "av", "tensorrt"), *, path: Sequence[str] | None = None
 ) -> Installed:
     """The packages below `path` (default: where this Python looks) that bring one of `folders`."""
-    places = list(sys.path if path is None else path)
-    found: dict[str, Package] = {}
-    for one in distributions(path=places):
-        read = _read(one, folders)
-        if read is not None:
-            found.setdefault(read.name, read)  # the first on the path is the one that counts
-    owned = {folder for package in found.values() for folder in package.folders}
-    stray = [
-        folder for folder in folders if folder not in owned and any((Path(place) / folder).is_dir() for place in places)
-    ]
-    return Installed(tuple(sorted(found.values(), key=lambda package: package.name)), tuple(stray))
+    places = [Path(place or ".").absolute() for place in (sys.path if path is None else path)]
+    found: list[Package] = []
+    for place in dict.fromkeys(places):
+        for one in distributions(path=[str(place)]):
+            read = _read(one, folders, place)
+            if read is not None:
+                found.append(read)
+    owned = {folder for package in found for folder in package.folders}
+    stray = [name for name in folders if name not in owned and any((place / name).is_dir() for place in places)]
+    return Installed(tuple(places), tuple(sorted(found, key=lambda package: package.name)), tuple(stray))
 
 
-def _read(one: Distribution, folders: Sequence[str]) -> Package | None:
+def _read(one: Distribution, folders: Sequence[str], place: Path) -> Package | None:
     """None for a package that has nothing to do with `folders`, or whose record is gone."""
     files = one.files or []
     brings = tuple(folder for folder in folders if any(file.parts[:1] == (folder,) for file in files))
@@ -76,7 +81,7 @@ def _read(one: Distribution, folders: Sequence[str]) -> Package | None:
         brings,
         sum(found is None for _, found in sizes),
         sum(found is not None and found != wanted for wanted, found in sizes),
-        Path(str(one.locate_file(""))),
+        place,
     )
 
 

@@ -329,6 +329,15 @@ def test_read_software_asks_pyav_for_its_decoders(tmp_path: Path) -> None:
     assert read_software([site(tmp_path, "av", code)]).missing_decoders == ("h264", "hevc")
 
 
+def test_read_installed_leaves_out_what_another_folder_hides(make_site: MakeSite, tmp_path: Path) -> None:
+    """JetPack's own packages below a virtual environment overwrite nothing there."""
+    system = make_site(onnxruntime(ORT_GPU), opencv("opencv-python")).rename(tmp_path / "dist-packages")
+    environment = make_site(onnxruntime())
+    installed = read_installed(path=[str(environment), str(system)])
+    assert [package.name for package in installed.bringing("onnxruntime")] == [ORT]
+    assert [package.name for package in installed.bringing("cv2")] == ["opencv-python"]  # not hidden: it is used
+
+
 def test_read_software_here_is_whole() -> None:
     software = read_software()
     assert (software.opencv_problem, software.av_problem, software.missing_decoders) == (None, None, ())
