@@ -89,6 +89,9 @@ def selftest(
     is_recorded: Annotated[
         bool, typer.Option("--record", help="Take what this box measures now as right (once, for a new bundle).")
     ] = False,
+    target: Annotated[
+        Path | None, typer.Option("--to", help="With --record: this file, in place of the box's own.")
+    ] = None,
     bundle_path: BundlePath = None,
 ) -> None:
     """The phantom through the whole chain, each network on its golden vectors. Exit code 4 where one is off."""
@@ -107,7 +110,7 @@ def selftest(
 
     bundle, state = load_bundle(bundle_path), state_folder()
     if is_recorded:
-        path = reference_path(state, bundle)
+        path = target or reference_path(state, bundle)
         write_reference(path, record_reference(bundle))
         print(f"{bundle.label}: what this box measures is the reference now, in {path}")
         return

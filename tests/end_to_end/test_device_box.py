@@ -53,5 +53,20 @@ def test_device_selftest_keeps_its_outcome(
     assert json.loads((tmp_path / "state" / "selftest.json").read_text())["is_passed"] is is_passed
 
 
+@pytest.mark.bundle
+def test_device_selftest_records_a_reference(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = open_bundle(default_bundle_path())
+    demo = selftest.find_reference(tmp_path, bundle)
+    found = selftest.Measured(None, 8, demo.n_instances, demo.noise_floor_mm, "", demo.outputs)
+    monkeypatch.setattr(selftest, "measure", lambda *_: found)
+    monkeypatch.setattr(selftest, "golden_inputs", lambda *_: demo.inputs)
+    assert run("device", "selftest", "--record").code == 0
+    kept = selftest.find_reference(tmp_path / "state", bundle)
+    assert (kept.n_fms, kept.n_instances, kept.max_duration_s) == (8, demo.n_instances, None)
+    assert set(kept.inputs) == set(demo.inputs)
+    assert run("device", "selftest", "--record", "--to", tmp_path / "other.npz").code == 0
+    assert (tmp_path / "other.npz").is_file()
+
+
 def test_device_selftest_without_a_bundle(run: Run, tmp_path: Path) -> None:
     assert run("device", "selftest", "--bundle", tmp_path / "none").code == 5
