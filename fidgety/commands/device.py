@@ -1,4 +1,4 @@
-"""`fidgety device`: this box and its accelerator."""
+"""`fidgety device ...`: this box and its accelerator."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from fidgety.commands import device_box
 from fidgety.commands.options import BundlePath, EngineFolder, load_bundle, log
 
 if TYPE_CHECKING:
@@ -14,12 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="This box: its accelerator's engines.")
-
-
-@app.callback()
-def device() -> None:
-    """This box: its accelerator's engines."""
+app = typer.Typer(no_args_is_help=True, help="This box: what it is, whether it is fit, its engines.")
+app.command("show")(device_box.show)
+app.command("doctor")(device_box.doctor)
+app.command("bench")(device_box.bench)
+app.command("selftest")(device_box.selftest)
 
 
 @app.command()

@@ -9,4 +9,14 @@ recorder.py -> video_writer.py, frame_log.py -> disk.py; leftovers.py (after a k
 beside it, in a process of its own: viewer.py, frame_ring.py -> looks.py -> guidance.py, guidance_picture.py; verdict.py
 
 engines.py   provisions the TensorRT engines of a bundle: builds, proves, keeps
+
+tree.py          files of a system below a root, so that a simulated one can be read like the real one
+jetson.py        model, JetPack, power mode                              processor.py  cores, memory, swap
+heat.py          temperatures, throttling, clock rates                   system_clock.py  may the time be believed
+cameras.py       what V4L2 says of the cameras                           accelerators.py  what really loads
+probe.py         all of it: `device show`
+packages.py      installed distributions and what is wrong with them
+checks/          known traps, each with its remedy; doctor.py runs them: `device doctor`
+bench.py         speed, memory and heat over one recording: `device bench`
+selftest.py      the phantom through the whole chain; golden.py its stored vectors: `device selftest`
 """

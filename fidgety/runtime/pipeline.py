@@ -46,6 +46,7 @@ from fidgety.runtime.posture import PostureMonitor
 from fidgety.runtime.prefetch import Prefetch
 from fidgety.runtime.quality import judge_quality
 from fidgety.runtime.source import Source
+from fidgety.runtime.timing import StageTimes, timed, timed_frames
 from fidgety.runtime.track import track_poses
 from fidgety.runtime.windows import cut_windows
 from fidgety.skeleton import BLAZEPOSE_33, Skeleton
@@ -79,6 +80,7 @@ class Job:
     n_threads: int = 2
     settings: Mapping[str, Any] = field(default_factory=dict)  # what was set for this run; goes into the result
     device: Device = CPU  # where the networks run
+    times: StageTimes | None = None  # where the stages' own times are noted; None = they are not measured
 
 
 @dataclass(slots=True)
@@ -104,9 +106,12 @@ def assess_recording(source: Source, bundle: Bundle, job: Job, watch: Watcher | 
     result."""
     estimator, mam = PoseEstimator(bundle, job.n_threads, job.device), Mam(bundle, device=job.device)
     monitors = _Monitors(PostureMonitor(BLAZEPOSE_33), PictureMonitor(), NoiseFloor())
+    decoded = timed_frames(job.times, _until(source.frames(), job.max_duration_s))
     with (
-        Prefetch(_until(source.frames(), job.max_duration_s), _FRAMES_AHEAD, "decode") as frames,
-        Prefetch(_observed(estimator, frames, monitors), _POSES_AHEAD, "pose") as poses,
+        Prefetch(decoded, _FRAMES_AHEAD, "decode") as frames,
+        Prefetch(
+            timed(job.times, "pose", lambda read: _observed(estimator, read, monitors), frames), _POSES_AHEAD, "pose"
+        ) as poses,
     ):
         return _assess(_recorded(poses, job, bundle, watch), BLAZEPOSE_33, monitors, mam, bundle, job, source)
 
@@ -171,9 +176,10 @@ def _assess(
 ) -> Assessment:
     manifest = bundle.manifest
     kept: list[FloatArray] = []
-    pieces = _remembered(monitors.noise_floor.listen(lift_poses(poses, skeleton, bundle, job.device)), kept)
+    lifted = timed(job.times, "lift", lambda read: lift_poses(read, skeleton, bundle, job.device), poses)
+    pieces = _remembered(monitors.noise_floor.listen(lifted), kept)
     windows = cut_windows(pieces, manifest.mam, manifest.track.fps)
-    scores = list(mam.score(windows))
+    scores = list(timed(job.times, "mam", mam.score, windows))
     scored = [Stretch(s.start_s, s.end_s) for s in scores if s.fms_probability is not None]
     quality = _judge(monitors, _covered_s(scored), bundle, job, source)
     timeline = tuple(s for s in scores if s.is_localisation)
