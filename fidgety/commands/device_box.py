@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fidgety.commands.options import BundlePath, bundle_place, load_bundle, log
+from fidgety.commands.options import (
+    BundlePath,
+    DeviceName,
+    DeviceOption,
+    StorePath,
+    bundle_place,
+    load_bundle,
+    load_device,
+    log,
+    store_place,
+)
 from fidgety.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -16,10 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["bench", "doctor", "selftest", "show"]
 
-StorePath = Annotated[
-    Path | None,
-    typer.Option("--store", help="Folder of recordings (default: $FIDGETY_STORE or the user's data folder)."),
-]
 Root = Annotated[Path, typer.Option("--root", help="Root of another system, such as a mounted disk.", hidden=True)]
 IsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -42,12 +48,12 @@ def doctor(
     from dataclasses import asdict
 
     from fidgety.device.box_text import format_findings
-    from fidgety.device.checks.engines import engine_folder
     from fidgety.device.doctor import examine, read_software
     from fidgety.device.system_clock import note_time, state_folder
+    from fidgety.runtime.engine_files import default_engine_folder
 
     box, tree = _probe(root, store)
-    findings = examine(box, read_software(), tree, bundle_place(bundle_path), engine_folder())
+    findings = examine(box, read_software(), tree, bundle_place(bundle_path), default_engine_folder())
     if is_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
@@ -67,6 +73,7 @@ def bench(
     seconds: Annotated[float | None, typer.Option("--seconds", min=2.0, help="Only the first seconds.")] = None,
     bundle_path: BundlePath = None,
     threads: Annotated[int, typer.Option("--threads", min=1, max=64, help="CPU threads for the pose network.")] = 2,
+    device: DeviceOption = DeviceName.auto,
 ) -> None:
     """How fast this box scores: frames a second, each stage's time, memory, heat. No infant's data in the account."""
     import json
@@ -75,7 +82,9 @@ def bench(
     from fidgety.device.selftest import demo_path
 
     bundle = load_bundle(bundle_path)
-    found = bench_recording(str(recording or demo_path("sample.mp4")), bundle, threads, seconds)
+    found = bench_recording(
+        str(recording or demo_path("sample.mp4")), bundle, threads, seconds, device=load_device(device, bundle)
+    )
     print(f"{bundle.label}\n{format_benchmark(found)}")
     if json_path is not None:
         try:
@@ -93,6 +102,7 @@ def selftest(
         Path | None, typer.Option("--to", help="With --record: this file, in place of the box's own.")
     ] = None,
     bundle_path: BundlePath = None,
+    device: DeviceOption = DeviceName.auto,
 ) -> None:
     """The phantom through the whole chain, each network on its golden vectors. Exit code 4 where one is off."""
     import json
@@ -109,12 +119,13 @@ def selftest(
     from fidgety.device.system_clock import state_folder
 
     bundle, state = load_bundle(bundle_path), state_folder()
+    used = load_device(device, bundle)
     if is_recorded:
         path = target or reference_path(state, bundle)
-        write_reference(path, record_reference(bundle))
+        write_reference(path, record_reference(bundle, used))
         print(f"{bundle.label}: what this box measures is the reference now, in {path}")
         return
-    outcome = run_selftest(bundle, find_reference(state, bundle))
+    outcome = run_selftest(bundle, find_reference(state, bundle), used)
     keep_outcome(state, outcome)
     if is_json:
         print(json.dumps(asdict(outcome), indent=1, allow_nan=False))
@@ -128,9 +139,9 @@ def selftest(
 
 
 def _probe(root: Path, store: Path | None) -> tuple[Box, SystemTree]:
-    from fidgety.device.probe import data_folder, probe_box
+    from fidgety.device.probe import probe_box
     from fidgety.device.system_clock import state_folder
     from fidgety.device.tree import SystemTree
 
     tree = SystemTree(root)
-    return probe_box(tree, store or data_folder(), state_folder()), tree
+    return probe_box(tree, store_place(store), state_folder()), tree

@@ -23,6 +23,7 @@ from fidgety.device.jetson import read_jetson, read_power_mode
 from fidgety.device.processor import read_memory, read_processor
 from fidgety.device.tree import SystemTree
 from fidgety.records import Characteristics, Pose
+from fidgety.runtime.devices import CPU, Device
 from fidgety.runtime.pipeline import Job, assess_recording
 from fidgety.runtime.source import open_source
 from fidgety.runtime.timing import StageTimes
@@ -119,13 +120,16 @@ def bench_recording(
     n_threads: int = 2,
     max_duration_s: float | None = None,
     tree: SystemTree | None = None,
+    device: Device = CPU,
 ) -> Benchmark:
     """Score a recording and account for the time. Raises SourceError, BundleError, DeviceError."""
     times = StageTimes()
     begin_s = time.perf_counter()
     observer = _Observer(times, tree or SystemTree())
     with open_source(address) as source:
-        job = Job("bench", Characteristics(), max_duration_s=max_duration_s, n_threads=n_threads, times=times)
+        job = Job(
+            "bench", Characteristics(), max_duration_s=max_duration_s, n_threads=n_threads, times=times, device=device
+        )
         result = assess_recording(source, bundle, job, observer)
     end_s = time.perf_counter()
     stages = {name: _latency(seconds) for name, seconds in times.seconds.items()} | {

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from fidgety import __version__
+from fidgety.durable import write_bytes
 from fidgety.errors import DeviceError
 from fidgety.export.engine_parity import require_engine_parity
 from fidgety.export.golden import Golden
@@ -89,8 +89,8 @@ def _provision_one(
     sha256 = hashlib.sha256(content).hexdigest()
     record = EngineRecord(key, f"{name}-{key.short}-{sha256[:12]}.engine", sha256, f"fidgety {__version__}", figures)
     try:
-        _write_whole(folder / record.engine, content)
-        _write_whole(record_path(folder, key), record_to_json(record))
+        write_bytes(folder / record.engine, content)
+        write_bytes(record_path(folder, key), record_to_json(record))
     except OSError as error:
         raise DeviceError(
             f"the engine of {name} cannot be written to {folder}: {error.strerror}; what was there stays"
@@ -112,29 +112,6 @@ def _alone(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             raise DeviceError(f"engines are being built in {folder} already: wait for them") from None
         yield
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """A file with these bytes, whole or not at all. Raises OSError."""
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
-        _sync_folder(path.parent)
-    finally:
-        with suppress(OSError):  # the disk is gone: there is nothing to tidy up
-            part.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _tidy(folder: Path, key: EngineKey) -> None:

@@ -18,6 +18,7 @@ from fidgety.bundle import Bundle
 from fidgety.records import Characteristics, FloatArray, Frame, Pose, Window, WindowScore
 from fidgety.runtime.assess import Mam
 from fidgety.runtime.blazepose import Region
+from fidgety.runtime.devices import CPU, Device
 from fidgety.runtime.pipeline import lift_poses
 from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.source import open_source
@@ -79,25 +80,25 @@ def golden_inputs(sample: Path, bundle: Bundle) -> dict[str, FloatArray]:
     }
 
 
-def golden_outputs(sample: Path, bundle: Bundle, inputs: Arrays) -> dict[str, FloatArray]:
+def golden_outputs(sample: Path, bundle: Bundle, inputs: Arrays, device: Device = CPU) -> dict[str, FloatArray]:
     """What the bundle makes of the inputs here and now. Raises BundleError, DeviceError, SourceError."""
-    return {**picture_outputs(sample, bundle, inputs), **movement_outputs(bundle, inputs)}
+    return {**picture_outputs(sample, bundle, inputs, device), **movement_outputs(bundle, inputs, device)}
 
 
-def picture_outputs(sample: Path, bundle: Bundle, inputs: Arrays) -> dict[str, FloatArray]:
+def picture_outputs(sample: Path, bundle: Bundle, inputs: Arrays, device: Device = CPU) -> dict[str, FloatArray]:
     """Keypoints (frames, 33, 2), px: found in the whole picture, and read in the fixed crop."""
     frames = list(_frames(sample))
-    estimator, n = PoseEstimator(bundle), len(BLAZEPOSE_33)
+    estimator, n = PoseEstimator(bundle, device=device), len(BLAZEPOSE_33)
     regions = [Region(float(x), float(y), float(side), 0.0) for x, y, side in inputs["regions"]]
     read = [estimator.read(frame, region).keypoints_xy[:n] for frame, region in zip(frames, regions, strict=True)]
-    found = [next(iter(PoseEstimator(bundle).poses([frame]))).keypoints_xy for frame in frames]
+    found = [next(iter(PoseEstimator(bundle, device=device).poses([frame]))).keypoints_xy for frame in frames]
     return {"found_px": np.stack(found), "landmarks_px": np.stack(read)}
 
 
-def movement_outputs(bundle: Bundle, inputs: Arrays) -> dict[str, FloatArray]:
+def movement_outputs(bundle: Bundle, inputs: Arrays, device: Device = CPU) -> dict[str, FloatArray]:
     """Lifted joints (rows, 17, 3), logits (2), risk with its interval (3)."""
-    mam = Mam(bundle)
-    pieces = lift_poses(_poses(inputs), BLAZEPOSE_33, bundle)
+    mam = Mam(bundle, device=device)
+    pieces = lift_poses(_poses(inputs), BLAZEPOSE_33, bundle, device)
     risk = mam.risk(_scores(inputs), _CHARACTERISTICS)
     window = np.asarray(inputs["window"], np.float32)
     return {

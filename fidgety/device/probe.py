@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from fidgety.device.processor import (
 from fidgety.device.system_clock import Clock, read_clock
 from fidgety.device.tree import SystemTree
 
-__all__ = ["Box", "data_folder", "probe_box"]
+__all__ = ["Box", "probe_box"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +45,6 @@ class Box:
     clock: Clock
     cameras: tuple[Camera, ...]
     engines: tuple[Engine, ...]  # ONNX Runtime's providers, TensorRT
-
-
-def data_folder() -> Path:
-    """Where recordings and results are kept: `$FIDGETY_STORE`, else the user's data folder."""
-    if chosen := os.environ.get("FIDGETY_STORE"):
-        return Path(chosen)
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "fidgety" / "store"
 
 
 def probe_box(

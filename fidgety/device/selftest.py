@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import as_file, files
 from io import BytesIO
@@ -24,8 +23,10 @@ import numpy as np
 from fidgety import __version__
 from fidgety.bundle import Bundle
 from fidgety.device.golden import TOLERANCES, Arrays, differences, golden_inputs, golden_outputs
+from fidgety.durable import faults, write_bytes
 from fidgety.errors import BundleError, DeviceError
 from fidgety.records import Characteristics
+from fidgety.runtime.devices import CPU, Device
 from fidgety.runtime.pipeline import Job, assess_recording
 from fidgety.runtime.source import open_source
 
@@ -84,6 +85,7 @@ class Outcome:
     fidgety: str
     took_s: float
     checks: tuple[Check, ...]
+    device: Mapping[str, Any]  # where the networks ran, as a result says it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,7 +155,7 @@ def find_reference(state: Path, bundle: Bundle) -> Reference:
     )
 
 
-def measure(bundle: Bundle, inputs: Arrays, max_duration_s: float | None = None) -> Measured:
+def measure(bundle: Bundle, inputs: Arrays, max_duration_s: float | None = None, device: Device = CPU) -> Measured:
     """Run the sample through the chain and the inputs through each network. Raises BundleError, DeviceError."""
     sample = demo_path(SAMPLE)
     limits = bundle.manifest.quality
@@ -161,8 +163,8 @@ def measure(bundle: Bundle, inputs: Arrays, max_duration_s: float | None = None)
         limits = replace(limits, min_assessable_s=min(limits.min_assessable_s, 0.5 * max_duration_s))
     used = replace(bundle, manifest=replace(bundle.manifest, quality=limits))
     with open_source(str(sample)) as source:
-        result = assess_recording(source, used, Job(SAMPLE, _INFANT, max_duration_s=max_duration_s))
-    outputs = golden_outputs(sample, bundle, inputs)
+        result = assess_recording(source, used, Job(SAMPLE, _INFANT, max_duration_s=max_duration_s, device=device))
+    outputs = golden_outputs(sample, bundle, inputs, device)
     noise_mm = result.quality.measures.get("noise_floor_mm")
     if result.frequency is None or noise_mm is None:
         blocking = "; ".join(one.code for one in result.quality.reasons if one.is_blocking)
@@ -185,10 +187,10 @@ def as_reference(bundle: Bundle, measured: Measured, inputs: Arrays) -> Referenc
     )
 
 
-def record_reference(bundle: Bundle) -> Reference:
+def record_reference(bundle: Bundle, device: Device = CPU) -> Reference:
     """Take what this box measures now as right. Raises BundleError, DeviceError."""
     inputs = golden_inputs(demo_path(SAMPLE), bundle)
-    return as_reference(bundle, measure(bundle, inputs), inputs)
+    return as_reference(bundle, measure(bundle, inputs, device=device), inputs)
 
 
 def write_reference(path: Path, reference: Reference) -> None:
@@ -207,10 +209,10 @@ def write_reference(path: Path, reference: Reference) -> None:
     _write(path, raw.getvalue())
 
 
-def run_selftest(bundle: Bundle, reference: Reference) -> Outcome:
+def run_selftest(bundle: Bundle, reference: Reference, device: Device = CPU) -> Outcome:
     """The whole test. Raises BundleError, DeviceError or SourceError where it cannot even be run."""
     begin_s = time.monotonic()
-    checks = judge(measure(bundle, reference.inputs, reference.max_duration_s), reference, bundle)
+    checks = judge(measure(bundle, reference.inputs, reference.max_duration_s, device), reference, bundle)
     return Outcome(
         all(check.is_passed for check in checks),
         time.time(),
@@ -220,6 +222,7 @@ def run_selftest(bundle: Bundle, reference: Reference) -> Outcome:
         __version__,
         round(time.monotonic() - begin_s, 1),
         checks,
+        device.settings(),
     )
 
 
@@ -233,8 +236,11 @@ def keep_outcome(state: Path, outcome: Outcome) -> None:
     _write(state / _OUTCOME_FILE, (json.dumps(asdict(outcome), indent=1) + "\n").encode())
 
 
-def selftest_is_current(state: Path, bundle: Bundle, now_s: float | None = None, boot_id: str | None = None) -> bool:
-    """True when the last self-test passed, with this very bundle and program, since the system was started, and today.
+def selftest_is_current(
+    state: Path, bundle: Bundle, device: Device = CPU, now_s: float | None = None, boot_id: str | None = None
+) -> bool:
+    """True when the last self-test passed, with this very bundle, program and device, since the system was started,
+    and today.
 
     Both are asked for: the day, since a box may run for weeks, and the start, since a clock may be wrong.
     """
@@ -245,6 +251,7 @@ def selftest_is_current(state: Path, bundle: Bundle, now_s: float | None = None,
             kept["is_passed"] is True
             and kept["bundle_sha256"] == bundle.sha256
             and kept["fidgety"] == __version__
+            and kept["device"] == device.settings()
             and kept["boot_id"] == (boot_id or _boot_id())
             and tested_s <= now + _CLOCK_TOLERANCE_S
             and time.localtime(tested_s)[:3] == time.localtime(now)[:3]
@@ -301,16 +308,9 @@ def _read_reference(path: Path) -> Reference:
 
 
 def _write(path: Path, raw: bytes) -> None:
-    part = path.with_name(f"{path.name}.part")
-    try:
+    with faults(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as stream:
-            stream.write(raw)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise DeviceError(f"{path} cannot be written: {error.strerror}") from error
+        write_bytes(path, raw)
 
 
 def _boot_id() -> str:

@@ -8,7 +8,6 @@ as long as the bundle in use has its own.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,7 @@ from typing import Any
 from fidgety.bundle import sha256_of_file
 from fidgety.device.checks.finding import Finding, fault
 
-__all__ = ["check_engines", "engine_folder"]
-
-
-def engine_folder() -> Path:
-    """`$FIDGETY_ENGINES`, else the user's data folder."""
-    if chosen := os.environ.get("FIDGETY_ENGINES"):
-        return Path(chosen)
-    data_home = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return Path(data_home) / "fidgety" / "engines"
+__all__ = ["check_engines"]
 
 
 def check_engines(folder: Path, graphs: Collection[str], tensorrt: str | None) -> Iterator[Finding]:

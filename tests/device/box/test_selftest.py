@@ -37,6 +37,7 @@ from fidgety.errors import BundleError, DeviceError
 from fidgety.phantom.fidgety_movements import true_fms_frequency
 from fidgety.phantom.truth import read_truth
 from fidgety.records import Frame
+from fidgety.runtime.devices import CPU
 
 CUT_S = 11.6  # one instance, and the fewest stretches for a noise floor
 NOW_S = 1_800_000_000.0
@@ -178,7 +179,7 @@ def test_golden_landmarks_catch_wrong_pictures_and_no_rounding(
 
 
 def outcome_of(bundle: Bundle, **changes: object) -> Outcome:
-    made = Outcome(True, NOW_S, "this-boot", bundle.label, bundle.sha256, "0.1.0", 20.0, ())
+    made = Outcome(True, NOW_S, "this-boot", bundle.label, bundle.sha256, "0.1.0", 20.0, (), CPU.settings())
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -192,11 +193,12 @@ def outcome_of(bundle: Bundle, **changes: object) -> Outcome:
         ({"boot_id": "another"}, False),
         ({"bundle_sha256": "0" * 64}, False),
         ({"fidgety": "0.0.9"}, False),
+        ({"device": {"device": "tensorrt", "engine": "TensorRT 10.3"}}, False),
     ],
 )
 def test_selftest_is_current(changes: dict[str, object], is_current: bool, bundle: Bundle, tmp_path: Path) -> None:
     keep_outcome(tmp_path, outcome_of(bundle, **changes))
-    assert selftest_is_current(tmp_path, bundle, NOW_S, "this-boot") is is_current
+    assert selftest_is_current(tmp_path, bundle, CPU, NOW_S, "this-boot") is is_current
 
 
 def test_selftest_is_not_current_without_or_with_a_damaged_outcome(bundle: Bundle, tmp_path: Path) -> None:
