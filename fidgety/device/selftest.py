@@ -308,7 +308,7 @@ def _read_reference(path: Path) -> Reference:
 
 
 def _write(path: Path, raw: bytes) -> None:
-    with faults(path):
+    with faults(str(path)):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(path, raw)
 
