@@ -31,7 +31,7 @@ $(VENV)/.demo: pyproject.toml
 # torch comes first and pinned: any other spelling pulls gigabytes of GPU libraries.
 $(VENV)/.test: $(VENV)/.demo
 	$(PIP) torch==2.13.0
-	$(PIP) --editable '.[export,train,dev]'
+	$(PIP) --editable '.[export,train,cluster,dev]'
 	touch $@
 
 clean:

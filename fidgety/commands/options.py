@@ -15,7 +15,7 @@ from fidgety.errors import UsageError
 if TYPE_CHECKING:
     from fidgety.bundle import Bundle
 
-__all__ = ["BundlePath", "bundle_place", "load_bundle", "log", "needs_extras"]
+__all__ = ["BundlePath", "bundle_place", "load_bundle", "log", "needs_extras", "with_limit"]
 
 BundlePath = Annotated[
     Path | None, typer.Option("--bundle", help="Model bundle (default: $FIDGETY_BUNDLE or the user's data folder).")
@@ -42,6 +42,13 @@ def load_bundle(path: Path | None) -> Bundle:
     bundle = open_bundle(bundle_place(path))
     require_trusted(bundle)
     return bundle
+
+
+def with_limit(bundle: Bundle, min_assessable_s: float | None) -> Bundle:
+    """The bundle with its duration rule set anew for this run."""
+    from fidgety.batch.one import limited
+
+    return limited(bundle, min_assessable_s)
 
 
 @contextmanager

@@ -9,18 +9,23 @@ from pathlib import Path
 
 from fidgety.errors import DeviceError, UsageError
 
-__all__ = ["write_text"]
+__all__ = ["write_bytes", "write_text"]
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 to `path` in one rename; a kill at any moment leaves the old file or the new one.
+    """Write `text` as UTF-8 to `path`, as `write_bytes` does."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path` in one rename; a kill at any moment leaves the old file or the new one.
 
     Raises UsageError when the folder is not there, DeviceError when the disk is full, read-only or fails.
     """
     staged = path.with_name(f".fidgety-{secrets.token_hex(6)}.part")
     try:
         try:
-            _write_synced(staged, text.encode("utf-8"))
+            _write_synced(staged, content)
             staged.replace(path)
             _sync_folder(path.parent)
         finally:
