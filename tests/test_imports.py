@@ -23,9 +23,9 @@ TRAINING_ONLY = (
     "tensorrt",
     "distributed",
 )
-BASE = {"bundle", "records", "skeleton", "errors"}
-PLAIN_MODULES = ("infant", "records", "skeleton", "errors", "__init__")
-MIDDLE = ("export", "calibration", "training", "phantom", "report")
+BASE = {"bundle", "durable", "records", "skeleton", "errors"}
+PLAIN_MODULES = ("infant", "records", "skeleton", "errors", "durable", "__init__")
+MIDDLE = ("export", "calibration", "device", "training", "phantom", "report")
 
 
 def imported_by(path: Path) -> set[str]:
@@ -77,6 +77,11 @@ def test_batch_imports_only_what_lies_below_it(path: Path) -> None:
 def test_distributed_is_imported_for_the_cluster_only() -> None:
     users = {path for path in PACKAGE.rglob("*.py") if "distributed" in {n.split(".")[0] for n in imported_by(path)}}
     assert users == {PACKAGE / "batch" / "cluster.py"}
+
+
+@pytest.mark.parametrize("path", files_of("device"), ids=lambda path: path.stem)
+def test_device_imports_no_training_package(path: Path) -> None:
+    assert not {name.split(".")[0] for name in imported_by(path)} & set(TRAINING_ONLY)
 
 
 @pytest.mark.parametrize("name", PLAIN_MODULES)

@@ -30,7 +30,7 @@ from fidgety.bundle import default_bundle_path, open_bundle, sha256_of_file
 from fidgety.bundle.signature import require_trusted
 from fidgety.errors import BundleError, DeviceError, FidgetyError, SourceError, UsageError
 from fidgety.records import Characteristics
-from fidgety.report.files import write_bytes
+from fidgety.report.files import write_content
 from fidgety.report.table import read_json
 
 __all__ = ["Cluster", "score_for_caller", "who_answers"]
@@ -232,5 +232,5 @@ def _keep(task: Task, parcel: Parcel) -> Outputs:
     stem = result_stem(folder, path, assessment.recording_sha256)
     for suffix in _SUFFIXES:
         if suffix in parcel:
-            write_bytes(stem.with_name(stem.name + suffix), parcel[suffix])
+            write_content(stem.with_name(stem.name + suffix), parcel[suffix])
     return Outputs(assessment, stem.with_name(f"{stem.name}.html"), is_new=True)

@@ -11,7 +11,6 @@ has one open keeps it. All but two are removed afterwards. One process changes t
 from __future__ import annotations
 
 import fcntl
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from fidgety.durable import sync
 from fidgety.errors import BundleError, DeviceError
 
 __all__ = ["Staged", "adding", "changing", "in_use", "kept", "one_before", "switch_to"]
@@ -37,11 +37,11 @@ class Staged:
     def keep(self, sha256: str) -> Path:
         """Sync all that was put into the folder and give it its number; its place from now on. Raises OSError."""
         for one in self.folder.iterdir():
-            _sync(one)
-        _sync(self.folder)
+            sync(one)
+        sync(self.folder)
         place = self.folder.with_name(f"{_next_number(self.path):04d}-{sha256[:12]}")
         self.folder.rename(place)
-        _sync(place.parent)
+        sync(place.parent)
         return place
 
 
@@ -91,7 +91,7 @@ def switch_to(path: Path, place: Path) -> None:
     link.unlink(missing_ok=True)
     link.symlink_to(place.relative_to(path.parent))
     link.replace(path)
-    _sync(path.parent)
+    sync(path.parent)
     for _, one in kept(path):
         if one not in (place, spare):
             shutil.rmtree(one, ignore_errors=True)
@@ -130,12 +130,3 @@ def _next_number(path: Path) -> int:
 
 def _folder(path: Path) -> Path:
     return path.with_name(f"{path.name}.kept")
-
-
-def _sync(path: Path) -> None:
-    """Have a file's bytes, or a folder's names, on the disk before going on."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,0 +1,235 @@
+"""How recordings come in: a file that is added, or a folder that the recorder fills. The same content is kept once."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from fidgety.device.books import Change
+from fidgety.device.holdings import About, Added, Begun, Infant, Kind, StoredFile, check_id, id_of, number_of
+from fidgety.device.shelf import Piece, Shelf
+from fidgety.durable import copy_hashed, faults, sync
+from fidgety.errors import SourceError, UsageError
+
+__all__ = [
+    "add",
+    "begin",
+    "content_hash",
+    "enter",
+    "finish_recording",
+    "hash_file",
+    "insert_row",
+    "kind_of",
+    "next_number",
+    "read_infant",
+]
+
+ABOUT_NAME = "about.json"
+_VIDEO_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".ts", ".webm"}
+_POSE_SUFFIXES = {".poses", ".npz"}
+
+
+def add(shelf: Shelf, source: Path, about: About, is_queued: bool) -> Added:
+    """Copy a recording into the store; the file itself stays where it is.
+
+    Its name is not kept, for it may be an infant's: it is called by its id. Raises SourceError where it cannot be read,
+    UsageError where what is told of the infant contradicts what is known, DeviceError where the disk lets us down.
+    """
+    kind: Kind = "poses" if source.suffix.lower() in _POSE_SUFFIXES else "video"
+    try:
+        stream = source.open("rb")
+    except OSError as error:
+        raise SourceError(f"{source} cannot be read: {error.strerror}") from error
+    with stream, faults(f"{source} cannot be copied to {shelf.folder}"):
+        piece = shelf.stage(stream, kind)
+    try:
+        if piece.file.n_bytes == 0:
+            raise SourceError(f"{source} is empty: there is no recording in it")
+        with shelf.books.change() as change:
+            known = change.run("SELECT number, state FROM recordings WHERE sha256 = ?", piece.file.sha256).fetchone()
+            if known is not None:
+                if is_queued and known["state"] == "recorded":
+                    change.run("UPDATE recordings SET state = 'queued' WHERE number = ?", known["number"])
+                    change.note("queued", recording=id_of(known["number"]), before="recorded")
+                return Added(id_of(known["number"]), is_new=False)
+            number = next_number(change, shelf)
+            enter(shelf, change, number, about, "queued" if is_queued else "recorded", piece.file.sha256)
+            shelf.place(change, number, piece, f"{id_of(number)}{source.suffix.lower()}")
+            change.note("added", recording=id_of(number), sha256=piece.file.sha256, infant=_infant_id(about))
+        return Added(id_of(number), is_new=True)
+    finally:
+        piece.part.unlink(missing_ok=True)
+
+
+def begin(shelf: Shelf, about: About) -> Begun:
+    """A place for a recording that is being made. Raises UsageError, DeviceError."""
+    with faults(f"no recording can be begun in {shelf.folder}"):
+        owner = shelf.owner.token
+    with shelf.books.change() as change:
+        number = next_number(change, shelf)
+        enter(shelf, change, number, about, "recording", None)
+        change.run("UPDATE recordings SET owner = ? WHERE number = ?", owner, number)
+        change.note("recording-begun", recording=id_of(number), infant=_infant_id(about))
+    return Begun(id_of(number), shelf.folder_of(number))
+
+
+def finish_recording(shelf: Shelf, recording_id: str, about: About, is_queued: bool, is_cut_short: bool) -> Added:
+    """The recorder is done: its files are hashed and named, and the recording is `recorded` or `queued`.
+
+    What `about` says of length and lost frames is kept. Raises UsageError where it holds no picture or is not being
+    recorded, DeviceError where the disk lets us down; then it is still `recording`.
+    """
+    number = number_of(recording_id)
+    with faults(f"{recording_id} cannot be read"):
+        files = _files_in(shelf.folder_of(number))
+    if not any(file.kind in ("video", "poses") for file in files):
+        raise UsageError(f"{recording_id} holds no recording: there is no video with a byte in it")
+    sha256 = content_hash(files)
+    with shelf.books.change() as change:
+        state = change.run("SELECT state FROM recordings WHERE number = ?", number).fetchone()
+        if state is None or state["state"] != "recording":
+            raise UsageError(f"{recording_id} is not being recorded")
+        known = change.run("SELECT number FROM recordings WHERE sha256 = ?", sha256).fetchone()
+        if known is not None:
+            raise UsageError(f"{recording_id} is the very same recording as {id_of(known['number'])}")
+        for file in files:
+            shelf.register(change, number, file)
+        change.run(
+            "UPDATE recordings SET state = ?, sha256 = ?, owner = NULL, is_cut_short = ?, "
+            "duration_s = COALESCE(?, duration_s), n_dropped_frames = COALESCE(?, n_dropped_frames) WHERE number = ?",
+            "queued" if is_queued else "recorded",
+            sha256,
+            int(is_cut_short),
+            about.duration_s,
+            about.n_dropped_frames,
+            number,
+        )
+        change.note(
+            "recorded", recording=id_of(number), sha256=sha256, dropped=about.n_dropped_frames, cut_short=is_cut_short
+        )
+    return Added(id_of(number), is_new=True)
+
+
+def enter(shelf: Shelf, change: Change, number: int, about: About, state: str, sha256: str | None) -> None:
+    """The row of a new recording, and `about.json` beside its files, from which the row could be made anew."""
+    recorded_on = about.recorded_on or (change.now.text[:10] if change.is_clock_trusted else None)
+    insert_row(change, number, replace(about, recorded_on=recorded_on), state, sha256)
+    told = asdict(about) | {"recorded_on": recorded_on, "recorded_at": change.now.text}
+    piece = _stage_json(shelf, {"format": 1, "is_clock_trusted": change.is_clock_trusted, **told})
+    shelf.place(change, number, piece, ABOUT_NAME)
+
+
+def insert_row(
+    change: Change,
+    number: int,
+    about: About,
+    state: str,
+    sha256: str | None,
+    recorded: tuple[str, bool] | None = None,
+) -> None:
+    """The row alone. recorded: the time and whether it can be believed, where that is not now."""
+    if about.infant is not None:
+        _register_infant(change, about.infant)
+    recorded_at, is_clock_trusted = recorded or (change.now.text, change.is_clock_trusted)
+    if about.session_id is not None:
+        change.run(
+            "INSERT INTO sessions VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING",
+            check_id(about.session_id, "session"),
+            recorded_at,
+            int(is_clock_trusted),
+        )
+    change.run(
+        "INSERT INTO recordings (number, sha256, infant_id, session_id, recorded_at, is_clock_trusted, recorded_on, "
+        "duration_s, n_dropped_frames, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        number,
+        sha256,
+        _infant_id(about),
+        about.session_id,
+        recorded_at,
+        int(is_clock_trusted),
+        about.recorded_on,
+        about.duration_s,
+        about.n_dropped_frames,
+        state,
+    )
+
+
+def next_number(change: Change, shelf: Shelf) -> int:
+    """One above every recording that has a row or a folder: a number is never given twice."""
+    last = change.run("SELECT COALESCE(MAX(number), 0) AS last FROM recordings").fetchone()["last"]
+    folders = [int(path.name[1:]) for path in (shelf.folder / "recordings").glob("R[0-9]*") if path.name[1:].isdigit()]
+    return max([int(last), *folders]) + 1
+
+
+def content_hash(files: list[StoredFile]) -> str:
+    """What a recording is known by: the hash of its one video, or of the hashes of its segments in their order."""
+    hashes = [file.sha256 for file in sorted(files, key=lambda file: file.name) if file.kind in ("video", "poses")]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
+def kind_of(path: Path) -> Kind:
+    """What a file in a recording's folder is, by its name."""
+    suffix = path.suffix.lower()
+    if path.name == ABOUT_NAME:
+        return "about"
+    if suffix in _VIDEO_SUFFIXES:
+        return "video"
+    return "poses" if suffix in _POSE_SUFFIXES else "times" if "times" in path.name else "other"
+
+
+def hash_file(path: Path) -> str:
+    """Hex SHA-256 of a file. Raises OSError."""
+    with path.open("rb") as stream:
+        return copy_hashed(stream, None)[0]
+
+
+def read_infant(shelf: Shelf, infant_id: str) -> Infant:
+    """What is known of an infant. Raises UsageError where there is none of this id."""
+    rows = shelf.books.read("SELECT content FROM infants WHERE id = ?", infant_id)
+    if not rows:
+        raise UsageError(f"there is no infant {infant_id!r} in {shelf.folder}")
+    return Infant(infant_id, **json.loads(rows[0]["content"]))
+
+
+def _register_infant(change: Change, infant: Infant) -> None:
+    told: dict[str, Any] = {key: value for key, value in asdict(infant).items() if key != "id" and value is not None}
+    row = change.run("SELECT content FROM infants WHERE id = ?", infant.id).fetchone()
+    if row is not None:
+        known = json.loads(row["content"])
+        for key in told.keys() & known.keys():
+            if told[key] != known[key]:
+                raise UsageError(
+                    f"infant {infant.id}: {key.replace('_', ' ')} was {known[key]} so far, now it is {told[key]}: "
+                    "check both, and whether it is the same infant"
+                )
+        told = known | told
+    change.run(
+        "INSERT INTO infants VALUES (?, ?, NULL) ON CONFLICT (id) DO UPDATE SET content = excluded.content",
+        infant.id,
+        json.dumps(told).encode(),
+    )
+
+
+def _infant_id(about: About) -> str | None:
+    return None if about.infant is None else about.infant.id
+
+
+def _stage_json(shelf: Shelf, told: dict[str, Any]) -> Piece:
+    return shelf.stage(io.BytesIO(json.dumps(told, indent=1).encode("utf-8")), "about")
+
+
+def _files_in(folder: Path) -> list[StoredFile]:
+    """What the recorder wrote, synced and hashed; what is empty or no plain file is left out. Raises OSError."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(ABOUT_NAME) or path.is_symlink() or not path.is_file() or path.stat().st_size == 0:
+            continue
+        sync(path)
+        sha256 = hash_file(path)
+        found.append(StoredFile(path.name, kind_of(path), sha256, path.stat().st_size, sha256, None))
+    sync(folder)
+    return found

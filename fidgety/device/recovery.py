@@ -1,0 +1,226 @@
+"""What a start does before anything else: it brings folder and database together again after a kill or a power cut.
+
+    lines of the log that only the database has      are copied to the file
+    staged files whose process is gone               -> lost+found/
+    a recording whose recorder is gone               -> recorded, with what had been written
+    a claim whose worker is gone                     -> queued again (queue.py)
+    a recording's folder without a row               -> a row (`recorded`)
+    files that the database does not name            -> lost+found/
+    named files that are not there                   are marked and said; marked ones that came back are taken again
+
+Nothing is deleted. Files are put in place within the transaction that names them, so that whoever holds the next
+transaction sees both or a leftover, never half of another's work.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from fidgety.device.books import Change
+from fidgety.device.holdings import About, Infant, Recording, StoredFile, id_of
+from fidgety.device.intake import ABOUT_NAME, content_hash, finish_recording, hash_file, insert_row, kind_of
+from fidgety.device.owners import is_at_work, name_of, sweep
+from fidgety.device.queue import reclaim
+from fidgety.device.shelf import Shelf
+from fidgety.durable import faults, move
+from fidgety.errors import DeviceError, UsageError
+
+__all__ = ["Recovery", "recover"]
+
+LOST = "lost+found"
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What a start found and did; ids of recordings, names of files."""
+
+    n_log_lines: int = 0  # that an earlier process had not got to copying
+    cut_short: tuple[str, ...] = ()  # recordings that now end where the power went
+    reclaimed: tuple[str, ...] = ()
+    registered: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    returned: tuple[str, ...] = ()
+    lost_and_found: tuple[str, ...] = ()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Nothing was out of order."""
+        return not any(getattr(self, field.name) for field in fields(self))
+
+    def lines(self) -> list[str]:
+        """One sentence for each kind of thing that was done."""
+        told = {
+            "recorded up to the moment when power or program went": self.cut_short,
+            "queued again, their worker is gone": self.reclaimed,
+            "found without an entry, entered": self.registered,
+            "FILES MISSING": self.missing,
+            "back again": self.returned,
+            f"unfinished files moved to {LOST}": self.lost_and_found,
+        }
+        found = [f"{what}: {', '.join(which)}" for what, which in told.items() if which]
+        return ([f"{self.n_log_lines} lines of the log completed"] if self.n_log_lines else []) + found
+
+
+def recover(shelf: Shelf) -> Recovery:
+    """Bring the store in order; safe beside other processes at work in it. Raises DeviceError."""
+    recordings = shelf.folder / "recordings"
+    if not recordings.is_dir():
+        raise DeviceError(f"{recordings} is not there: is its disk mounted? Nothing was changed")
+    n_log_lines = shelf.books.copy_log()
+    reclaimed = reclaim(shelf)
+    with faults(f"{shelf.folder} cannot be put in order"):
+        lost = _collect_staged(shelf)
+        sweep(shelf.folder)
+        cut_short = _end_recordings(shelf)
+        registered = _register_folders(shelf, lost)
+        missing, returned = _compare(shelf, lost)
+    done = Recovery(
+        n_log_lines, tuple(cut_short), tuple(reclaimed), tuple(registered), tuple(missing), tuple(returned), tuple(lost)
+    )
+    if not done.is_quiet:
+        with shelf.books.change() as change:
+            change.note("recovered", what=done.lines())
+    return done
+
+
+def _collect_staged(shelf: Shelf) -> list[str]:
+    names = []
+    for part in sorted((shelf.folder / "staged").iterdir()):
+        if not is_at_work(shelf.folder, name_of(part)) and part.exists():
+            names.append(_lose(shelf, part))
+    return names
+
+
+def _lose(shelf: Shelf, path: Path, prefix: str = "") -> str:
+    """Move something to lost+found, under a name that is free there."""
+    number, name = 1, f"{prefix}{path.name}"
+    while (target := shelf.folder / LOST / name).exists():
+        number += 1
+        name = f"{prefix}{path.name}.{number}"
+    move(path, target)
+    return name
+
+
+def _end_recordings(shelf: Shelf) -> list[str]:
+    """Recordings whose recorder is gone end with what it had written; without a byte of video they are set aside."""
+    ended = []
+    for row in shelf.books.read("SELECT number, owner FROM recordings WHERE state = 'recording'"):
+        if is_at_work(shelf.folder, row["owner"]):
+            continue
+        recording_id = id_of(row["number"])
+        try:
+            finish_recording(shelf, recording_id, About(), is_queued=False, is_cut_short=True)
+            ended.append(recording_id)
+        except UsageError as error:
+            with shelf.books.change() as change:
+                change.run(
+                    "UPDATE recordings SET state = 'set-aside', owner = NULL, is_cut_short = 1, reason = ? "
+                    "WHERE number = ? AND state = 'recording'",
+                    str(error),
+                    row["number"],
+                )
+                change.note("set-aside", recording=recording_id, reason=str(error))
+    return ended
+
+
+def _register_folders(shelf: Shelf, lost: list[str]) -> list[str]:
+    """Folders that no row names: entered where they hold a recording, else moved to lost+found."""
+    entered = []
+    for folder in sorted((shelf.folder / "recordings").glob("R[0-9]*")):
+        if not folder.name[1:].isdigit() or not folder.is_dir():
+            continue
+        number = int(folder.name[1:])
+        if shelf.books.read("SELECT 1 FROM recordings WHERE number = ?", number):
+            continue
+        files = [_look_at(path) for path in sorted(folder.iterdir()) if path.is_file() and path.stat().st_size]
+        with shelf.books.change() as change:
+            if change.run("SELECT 1 FROM recordings WHERE number = ?", number).fetchone() is not None:
+                continue
+            if _enter(shelf, change, number, files):
+                entered.append(folder.name)
+            elif folder.exists():
+                lost.append(_lose(shelf, folder))
+    return entered
+
+
+def _look_at(path: Path) -> StoredFile:
+    sha256 = hash_file(path)
+    return StoredFile(path.name, kind_of(path), sha256, path.stat().st_size, sha256, None)
+
+
+def _enter(shelf: Shelf, change: Change, number: int, files: list[StoredFile]) -> bool:
+    if not any(file.kind in ("video", "poses") for file in files):
+        return False
+    sha256 = content_hash(files)
+    if change.run("SELECT 1 FROM recordings WHERE sha256 = ?", sha256).fetchone() is not None:
+        return False
+    told = _read_about(shelf.folder_of(number) / ABOUT_NAME)
+    about = About(
+        None if told.get("infant") is None else Infant(**told["infant"]),
+        told.get("session_id"),
+        told.get("recorded_on"),
+        told.get("duration_s"),
+        told.get("n_dropped_frames"),
+    )
+    recorded = (told.get("recorded_at", change.now.text), bool(told.get("is_clock_trusted", False)))
+    insert_row(change, number, about, "recorded", sha256, recorded)
+    for file in files:
+        shelf.register(change, number, file)
+    change.note("registered", recording=id_of(number), sha256=sha256)
+    return True
+
+
+def _read_about(path: Path) -> dict[str, Any]:
+    try:
+        told = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _compare(shelf: Shelf, lost: list[str]) -> tuple[list[str], list[str]]:
+    """Files that are named against files that are there; looked at once more where a change is needed."""
+    if not any(_difference(shelf, recording) for recording in shelf.recordings()):
+        return [], []
+    missing: list[str] = []
+    returned: list[str] = []
+    with shelf.books.change() as change:
+        for recording in shelf.recordings():
+            for file, gone in _difference(shelf, recording):
+                if isinstance(file, Path):
+                    lost.append(_lose(shelf, file, f"{recording.id}-"))
+                    continue
+                shelf.register(change, recording.number, replace(file, gone=gone))
+                (missing if gone else returned).append(f"{recording.id}/{file.name}")
+                change.note("file-missing" if gone else "file-back", recording=recording.id, name=file.name)
+                if gone and file.kind == "video" and recording.state in ("recorded", "queued", "failed"):
+                    reason = f"{file.stored_name} is missing"
+                    change.run(
+                        "UPDATE recordings SET state = 'set-aside', reason = ? WHERE number = ?",
+                        reason,
+                        recording.number,
+                    )
+    return missing, returned
+
+
+def _difference(shelf: Shelf, recording: Recording) -> list[tuple[StoredFile | Path, Any]]:
+    """(file, "missing" or None) for what is to be marked; (path, None) for what nobody names."""
+    folder = shelf.folder_of(recording.number)
+    present = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
+    found: list[tuple[StoredFile | Path, Any]] = []
+    for file in recording.files:
+        is_there = present.pop(file.stored_name, None) is not None
+        if not is_there and file.gone is None:
+            found.append((file, "missing"))
+        elif (
+            is_there
+            and file.gone == "missing"
+            and hash_file(shelf.path_of(recording.number, file)) == file.stored_sha256
+        ):
+            found.append((file, None))
+    if recording.state != "recording":
+        found += [(path, None) for path in present.values()]
+    return found

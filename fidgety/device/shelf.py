@@ -1,0 +1,138 @@
+"""The files of an open store: staged where nobody looks, then put into a recording's folder by one rename each.
+
+    staged/<owner>-<random>  ->  recordings/R000012/R000012.mp4
+
+What is placed is placed within the transaction that names it. A kill in between leaves a whole file without a row,
+which the next start registers (recovery.py).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from fidgety.device.books import Books, Change
+from fidgety.device.holdings import Kind, Recording, StoredFile, id_of, number_of
+from fidgety.device.owners import Owner
+from fidgety.durable import copy_hashed, move, sync
+from fidgety.errors import UsageError
+
+__all__ = ["Piece", "Shelf"]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A file on its way into a recording's folder."""
+
+    file: StoredFile
+    part: Path  # where it lies until then
+
+
+class Shelf:
+    """Folder, books and owner's mark of one open store."""
+
+    def __init__(self, folder: Path, books: Books) -> None:
+        self.folder = folder
+        self.books = books
+        self._owner: Owner | None = None
+
+    @property
+    def owner(self) -> Owner:
+        """This process's mark, made when it is first needed. Raises OSError."""
+        if self._owner is None:
+            self._owner = Owner(self.folder)
+        return self._owner
+
+    def close(self) -> None:
+        """Let go of what this process was at."""
+        if self._owner is not None:
+            self._owner.close()
+        self.books.close()
+
+    def folder_of(self, number: int) -> Path:
+        """Where a recording's files are."""
+        return self.folder / "recordings" / id_of(number)
+
+    def path_of(self, number: int, file: StoredFile) -> Path:
+        """Where one of them lies."""
+        return self.folder_of(number) / file.stored_name
+
+    def stage(self, source: BinaryIO, kind: Kind) -> Piece:
+        """Copy a stream to a staged file, synced; its name comes later. Raises OSError; then nothing is left."""
+        part = self.owner.part(self.folder)
+        try:
+            with part.open("xb") as target:
+                sha256, n_bytes = copy_hashed(source, target)
+            sync(part)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        return Piece(StoredFile("", kind, sha256, n_bytes, sha256, None), part)
+
+    def place(self, change: Change, number: int, piece: Piece, name: str) -> StoredFile:
+        """Put a staged file into a recording's folder under its name, and name it in the books. Raises OSError."""
+        folder, file = self.folder_of(number), replace(piece.file, name=name)
+        if not folder.is_dir():
+            folder.mkdir()
+            sync(folder.parent)
+        move(piece.part, folder / file.stored_name)
+        self.register(change, number, file)
+        return file
+
+    def register(self, change: Change, number: int, file: StoredFile) -> None:
+        """Name a file that lies in its place, or say what became of one that is named."""
+        change.run(
+            "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (recording, name) DO UPDATE SET "
+            "sha256 = excluded.sha256, n_bytes = excluded.n_bytes, stored_sha256 = excluded.stored_sha256, "
+            "key_id = excluded.key_id, gone = excluded.gone",
+            number,
+            file.name,
+            file.kind,
+            file.sha256,
+            file.n_bytes,
+            file.stored_sha256,
+            file.key_id,
+            file.gone,
+        )
+
+    def recording(self, recording_id: str) -> Recording:
+        """One recording. Raises UsageError where there is none of this id."""
+        number = number_of(recording_id)
+        rows = self.books.read("SELECT * FROM recordings WHERE number = ?", number)
+        if not rows:
+            raise UsageError(f"there is no recording {id_of(number)} in {self.folder} (`fidgety store list`)")
+        return self._read_recording(rows[0])
+
+    def recordings(self, state: str | None = None) -> list[Recording]:
+        """All recordings, or those in one state, in the order in which they came."""
+        condition, values = ("", ()) if state is None else ("WHERE state = ?", (state,))
+        rows = self.books.read(f"SELECT * FROM recordings {condition} ORDER BY number", *values)
+        return [self._read_recording(row) for row in rows]
+
+    def _read_recording(self, row: sqlite3.Row) -> Recording:
+        files = self.books.read("SELECT * FROM files WHERE recording = ? ORDER BY name", row["number"])
+        return Recording(
+            number=row["number"],
+            sha256=row["sha256"],
+            infant_id=row["infant_id"],
+            session_id=row["session_id"],
+            recorded_at=row["recorded_at"],
+            is_clock_trusted=bool(row["is_clock_trusted"]),
+            recorded_on=row["recorded_on"],
+            duration_s=row["duration_s"],
+            n_dropped_frames=row["n_dropped_frames"],
+            is_cut_short=bool(row["is_cut_short"]),
+            state=row["state"],
+            reason=row["reason"],
+            n_tries=row["n_tries"],
+            is_deletion_confirmed=bool(row["is_deletion_confirmed"]),
+            files=tuple(_read_file(file) for file in files),
+        )
+
+
+def _read_file(row: sqlite3.Row) -> StoredFile:
+    return StoredFile(
+        row["name"], row["kind"], row["sha256"], row["n_bytes"], row["stored_sha256"], row["key_id"], row["gone"]
+    )
