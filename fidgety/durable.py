@@ -13,7 +13,20 @@ from typing import BinaryIO, Protocol
 
 from fidgety.errors import DeviceError
 
-__all__ = ["copy_hashed", "explain", "faults", "move", "staged", "sync", "write_bytes"]
+__all__ = [
+    "Reader",
+    "Sink",
+    "Tally",
+    "Writer",
+    "copy",
+    "explain",
+    "faults",
+    "hash_stream",
+    "move",
+    "staged",
+    "sync",
+    "write_bytes",
+]
 
 _BLOCK_BYTES = 1 << 20
 
@@ -71,15 +84,57 @@ def write_bytes(target: Path, content: bytes, part: Path | None = None) -> None:
         stream.write(content)
 
 
-def copy_hashed(source: Reader, target: Writer | None) -> tuple[str, int]:
-    """Copy (None: read only) to the end; gives the hex SHA-256 and the number of bytes. Raises OSError."""
-    digest, n_bytes = hashlib.sha256(), 0
+def copy(source: Reader, target: Writer) -> None:
+    """Copy to the end. Raises OSError."""
     while block := source.read(_BLOCK_BYTES):
-        digest.update(block)
-        n_bytes += len(block)
-        if target is not None:
-            target.write(block)
-    return digest.hexdigest(), n_bytes
+        target.write(block)
+
+
+def hash_stream(source: Reader) -> tuple[str, int]:
+    """Read to the end; gives the hex SHA-256 and the number of bytes. Raises OSError."""
+    tally = Tally(source)
+    while tally.read(_BLOCK_BYTES):
+        pass
+    return tally.sha256, tally.n_bytes
+
+
+class Tally:
+    """A stream that is hashed and counted as it is read."""
+
+    def __init__(self, source: Reader) -> None:
+        self._source = source
+        self._digest = hashlib.sha256()
+        self.n_bytes = 0
+
+    @property
+    def sha256(self) -> str:
+        """Hex, of what was read so far."""
+        return self._digest.hexdigest()
+
+    def read(self, n: int, /) -> bytes:
+        block = self._source.read(n)
+        self._digest.update(block)
+        self.n_bytes += len(block)
+        return block
+
+
+class Sink:
+    """A stream that is hashed and counted as it is written."""
+
+    def __init__(self, target: Writer) -> None:
+        self._target = target
+        self._digest = hashlib.sha256()
+        self.n_bytes = 0
+
+    @property
+    def sha256(self) -> str:
+        """Hex, of what was written so far."""
+        return self._digest.hexdigest()
+
+    def write(self, data: bytes, /) -> int:
+        self._digest.update(data)
+        self.n_bytes += len(data)
+        return self._target.write(data)
 
 
 @contextmanager

@@ -120,6 +120,12 @@ class Books:
         self.log_fault = None
         return n_lines
 
+    def forget_deleted(self) -> None:
+        """Leave nothing in the database's files of what was deleted or replaced. Raises DeviceError."""
+        with database_faults(self._path):
+            self._database.execute("VACUUM")
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def accept_clock(self) -> Now:
         """Somebody says that the clock is right now."""
         with self.change() as change:

@@ -20,6 +20,7 @@ __all__ = [
     "Begun",
     "Claim",
     "Infant",
+    "KeptResult",
     "Kind",
     "Outcome",
     "Override",
@@ -176,14 +177,32 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptResult:
+    """A result as the store has it; `name` is the file of the recording that holds its JSON."""
+
+    id: int
+    recording_id: str
+    name: str
+    outcome: Outcome
+    bundle: str
+    bundle_sha256: str
+    engines: Mapping[str, str]
+    program: str
+    made_at: str
+    made_s: float  # the same, in seconds since 1970
+    is_clock_trusted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Override:
     """What staff say against a result, which itself stays as it is."""
 
+    id: int
     recording_id: str
+    result_id: int | None  # None: there was no result yet
     staff: str
     finding: str
     reason: str
-    result_id: int | None
     made_at: str
 
 

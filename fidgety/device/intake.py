@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
+import sqlite3
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,8 @@ from typing import Any
 from fidgety.device.books import Change
 from fidgety.device.holdings import About, Added, Begun, Infant, Kind, StoredFile, check_id, id_of, number_of
 from fidgety.device.shelf import Piece, Shelf
-from fidgety.durable import copy_hashed, faults, sync
+from fidgety.device.vault import SEALED
+from fidgety.durable import faults, hash_stream, sync
 from fidgety.errors import SourceError, UsageError
 
 __all__ = [
@@ -26,11 +30,13 @@ __all__ = [
     "kind_of",
     "next_number",
     "read_infant",
+    "write_infant",
 ]
 
 ABOUT_NAME = "about.json"
 _VIDEO_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".ts", ".webm"}
 _POSE_SUFFIXES = {".poses", ".npz"}
+_MADE = re.compile(r"R[0-9]+-[0-9]+-(result|poses|report|override)(?:\..*)?")  # by the store, not by a recorder
 
 
 def add(shelf: Shelf, source: Path, about: About, is_queued: bool) -> Added:
@@ -84,11 +90,18 @@ def finish_recording(shelf: Shelf, recording_id: str, about: About, is_queued: b
     recorded, DeviceError where the disk lets us down; then it is still `recording`.
     """
     number = number_of(recording_id)
-    with faults(f"{recording_id} cannot be read"):
-        files = _files_in(shelf.folder_of(number))
-    if not any(file.kind in ("video", "poses") for file in files):
+    with faults(f"{recording_id} cannot be kept"), ExitStack() as cleaning:
+        _finish(shelf, number, about, is_queued, is_cut_short, cleaning)
+    return Added(id_of(number), is_new=True)
+
+
+def _finish(shelf: Shelf, number: int, about: About, is_queued: bool, is_cut_short: bool, cleaning: ExitStack) -> None:
+    recording_id = id_of(number)
+    pieces, files = _files_in(shelf, number, cleaning)
+    everything = files + [piece.file for piece in pieces]
+    if not any(file.kind in ("video", "poses") for file in everything):
         raise UsageError(f"{recording_id} holds no recording: there is no video with a byte in it")
-    sha256 = content_hash(files)
+    sha256 = content_hash(everything)
     with shelf.books.change() as change:
         state = change.run("SELECT state FROM recordings WHERE number = ?", number).fetchone()
         if state is None or state["state"] != "recording":
@@ -98,6 +111,8 @@ def finish_recording(shelf: Shelf, recording_id: str, about: About, is_queued: b
             raise UsageError(f"{recording_id} is the very same recording as {id_of(known['number'])}")
         for file in files:
             shelf.register(change, number, file)
+        for piece in pieces:
+            shelf.place(change, number, piece, piece.file.name)
         change.run(
             "UPDATE recordings SET state = ?, sha256 = ?, owner = NULL, is_cut_short = ?, "
             "duration_s = COALESCE(?, duration_s), n_dropped_frames = COALESCE(?, n_dropped_frames) WHERE number = ?",
@@ -111,19 +126,21 @@ def finish_recording(shelf: Shelf, recording_id: str, about: About, is_queued: b
         change.note(
             "recorded", recording=id_of(number), sha256=sha256, dropped=about.n_dropped_frames, cut_short=is_cut_short
         )
-    return Added(id_of(number), is_new=True)
+    for piece in pieces:
+        (shelf.folder_of(number) / piece.file.name).unlink()  # what the recorder wrote, now that it is kept encrypted
 
 
 def enter(shelf: Shelf, change: Change, number: int, about: About, state: str, sha256: str | None) -> None:
     """The row of a new recording, and `about.json` beside its files, from which the row could be made anew."""
     recorded_on = about.recorded_on or (change.now.text[:10] if change.is_clock_trusted else None)
-    insert_row(change, number, replace(about, recorded_on=recorded_on), state, sha256)
+    insert_row(shelf, change, number, replace(about, recorded_on=recorded_on), state, sha256)
     told = asdict(about) | {"recorded_on": recorded_on, "recorded_at": change.now.text}
     piece = _stage_json(shelf, {"format": 1, "is_clock_trusted": change.is_clock_trusted, **told})
     shelf.place(change, number, piece, ABOUT_NAME)
 
 
 def insert_row(
+    shelf: Shelf,
     change: Change,
     number: int,
     about: About,
@@ -133,7 +150,7 @@ def insert_row(
 ) -> None:
     """The row alone. recorded: the time and whether it can be believed, where that is not now."""
     if about.infant is not None:
-        _register_infant(change, about.infant)
+        _register_infant(shelf, change, about.infant)
     recorded_at, is_clock_trusted = recorded or (change.now.text, change.is_clock_trusted)
     if about.session_id is not None:
         change.run(
@@ -167,51 +184,66 @@ def next_number(change: Change, shelf: Shelf) -> int:
 
 def content_hash(files: list[StoredFile]) -> str:
     """What a recording is known by: the hash of its one video, or of the hashes of its segments in their order."""
-    hashes = [file.sha256 for file in sorted(files, key=lambda file: file.name) if file.kind in ("video", "poses")]
+    kind = "video" if any(file.kind == "video" for file in files) else "poses"
+    hashes = [file.sha256 for file in sorted(files, key=lambda file: file.name) if file.kind == kind]
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
-def kind_of(path: Path) -> Kind:
+def kind_of(name: str) -> Kind:
     """What a file in a recording's folder is, by its name."""
-    suffix = path.suffix.lower()
-    if path.name == ABOUT_NAME:
+    if made := _MADE.fullmatch(name):
+        return made[1]  # type: ignore[return-value]
+    suffix = Path(name).suffix.lower()
+    if name == ABOUT_NAME:
         return "about"
     if suffix in _VIDEO_SUFFIXES:
         return "video"
-    return "poses" if suffix in _POSE_SUFFIXES else "times" if "times" in path.name else "other"
+    return "poses" if suffix in _POSE_SUFFIXES else "times" if "times" in name else "other"
 
 
 def hash_file(path: Path) -> str:
     """Hex SHA-256 of a file. Raises OSError."""
     with path.open("rb") as stream:
-        return copy_hashed(stream, None)[0]
+        return hash_stream(stream)[0]
 
 
 def read_infant(shelf: Shelf, infant_id: str) -> Infant:
     """What is known of an infant. Raises UsageError where there is none of this id."""
-    rows = shelf.books.read("SELECT content FROM infants WHERE id = ?", infant_id)
+    rows = shelf.books.read("SELECT * FROM infants WHERE id = ?", infant_id)
     if not rows:
         raise UsageError(f"there is no infant {infant_id!r} in {shelf.folder}")
-    return Infant(infant_id, **json.loads(rows[0]["content"]))
+    return Infant(infant_id, **_known_infant(shelf, rows[0]))
 
 
-def _register_infant(change: Change, infant: Infant) -> None:
-    told: dict[str, Any] = {key: value for key, value in asdict(infant).items() if key != "id" and value is not None}
-    row = change.run("SELECT content FROM infants WHERE id = ?", infant.id).fetchone()
-    if row is not None:
-        known = json.loads(row["content"])
-        for key in told.keys() & known.keys():
-            if told[key] != known[key]:
-                raise UsageError(
-                    f"infant {infant.id}: {key.replace('_', ' ')} was {known[key]} so far, now it is {told[key]}: "
-                    "check both, and whether it is the same infant"
-                )
-        told = known | told
+def write_infant(shelf: Shelf, change: Change, infant_id: str, told: dict[str, Any]) -> None:
+    """Keep what is known of an infant, encrypted where the store is."""
+    key, content = shelf.key, json.dumps(told).encode("utf-8")
     change.run(
-        "INSERT INTO infants VALUES (?, ?, NULL) ON CONFLICT (id) DO UPDATE SET content = excluded.content",
-        infant.id,
-        json.dumps(told).encode(),
+        "INSERT INTO infants VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET content = excluded.content, "
+        "key_id = excluded.key_id",
+        infant_id,
+        content if key is None else key.seal_words(content, f"infant {infant_id}"),
+        None if key is None else key.id,
     )
+
+
+def _known_infant(shelf: Shelf, row: sqlite3.Row) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(shelf.open_words(row["content"], row["key_id"], f"infant {row['id']}"))
+    return told
+
+
+def _register_infant(shelf: Shelf, change: Change, infant: Infant) -> None:
+    told: dict[str, Any] = {key: value for key, value in asdict(infant).items() if key != "id" and value is not None}
+    row = change.run("SELECT * FROM infants WHERE id = ?", infant.id).fetchone()
+    known = {} if row is None else _known_infant(shelf, row)
+    for name in told.keys() & known.keys():
+        if told[name] != known[name]:
+            raise UsageError(
+                f"infant {infant.id}: {name.replace('_', ' ')} was {known[name]} so far, now it is {told[name]}: check "
+                "both, and whether it is the same infant"
+            )
+    if row is None or told.keys() - known.keys():
+        write_infant(shelf, change, infant.id, known | told)
 
 
 def _infant_id(about: About) -> str | None:
@@ -222,14 +254,25 @@ def _stage_json(shelf: Shelf, told: dict[str, Any]) -> Piece:
     return shelf.stage(io.BytesIO(json.dumps(told, indent=1).encode("utf-8")), "about")
 
 
-def _files_in(folder: Path) -> list[StoredFile]:
-    """What the recorder wrote, synced and hashed; what is empty or no plain file is left out. Raises OSError."""
-    found = []
+def _files_in(shelf: Shelf, number: int, cleaning: ExitStack) -> tuple[list[Piece], list[StoredFile]]:
+    """What the recorder wrote, without what is empty or no plain file: encrypted copies of it that are still staged,
+    or, where the store is not encrypted, the files in their place, synced and hashed. Raises OSError, DeviceError.
+    """
+    folder = shelf.folder_of(number)
+    pieces, files = [], []
     for path in sorted(folder.iterdir()):
         if path.name.startswith(ABOUT_NAME) or path.is_symlink() or not path.is_file() or path.stat().st_size == 0:
             continue
-        sync(path)
-        sha256 = hash_file(path)
-        found.append(StoredFile(path.name, kind_of(path), sha256, path.stat().st_size, sha256, None))
+        if path.suffix == SEALED:
+            continue  # of an earlier try
+        if shelf.key is None:
+            sync(path)
+            sha256 = hash_file(path)
+            files.append(StoredFile(path.name, kind_of(path.name), sha256, path.stat().st_size, sha256, None))
+            continue
+        with path.open("rb") as stream:
+            piece = shelf.stage(stream, kind_of(path.name))
+        cleaning.callback(piece.part.unlink, missing_ok=True)
+        pieces.append(replace(piece, file=replace(piece.file, name=path.name)))
     sync(folder)
-    return found
+    return pieces, files

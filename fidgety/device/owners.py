@@ -27,9 +27,9 @@ class Owner:
         fcntl.flock(self._stream, fcntl.LOCK_EX)
         early.rename(self._path)
 
-    def part(self, store: Path) -> Path:
-        """A new place in `staged/` for a file that this process is writing."""
-        return store / "staged" / f"{self.token}-{secrets.token_hex(6)}"
+    def part(self, folder: Path, end: str = "") -> Path:
+        """A new place in a folder for a file that this process is at."""
+        return folder / f"{self.token}-{secrets.token_hex(6)}{end}"
 
     def close(self) -> None:
         """Let go."""
@@ -38,7 +38,7 @@ class Owner:
 
 
 def name_of(part: Path) -> str:
-    """The owner of a file in `staged/`."""
+    """The owner of such a file."""
     return part.name.partition("-")[0]
 
 

@@ -21,16 +21,17 @@ from typing import Any
 
 from fidgety.device.books import Change
 from fidgety.device.holdings import About, Infant, Recording, StoredFile, id_of
-from fidgety.device.intake import ABOUT_NAME, content_hash, finish_recording, hash_file, insert_row, kind_of
+from fidgety.device.intake import content_hash, finish_recording, hash_file, insert_row, kind_of
 from fidgety.device.owners import is_at_work, name_of, sweep
 from fidgety.device.queue import reclaim
 from fidgety.device.shelf import Shelf
-from fidgety.durable import faults, move
+from fidgety.device.vault import SEALED, key_id_of
+from fidgety.durable import faults, hash_stream, move
 from fidgety.errors import DeviceError, UsageError
 
 __all__ = ["Recovery", "recover"]
 
-LOST = "lost+found"
+LOST, OPENED = "lost+found", "opened"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,9 @@ def recover(shelf: Shelf) -> Recovery:
     with faults(f"{shelf.folder} cannot be put in order"):
         lost = _collect_staged(shelf)
         sweep(shelf.folder)
-        cut_short = _end_recordings(shelf)
-        registered = _register_folders(shelf, lost)
+        _forget_opened(shelf)
+        cut_short = _end_recordings(shelf) if shelf.has_key else []
+        registered = _register_folders(shelf, lost) if shelf.has_key else []
         missing, returned = _compare(shelf, lost)
     done = Recovery(
         n_log_lines, tuple(cut_short), tuple(reclaimed), tuple(registered), tuple(missing), tuple(returned), tuple(lost)
@@ -84,6 +86,13 @@ def recover(shelf: Shelf) -> Recovery:
         with shelf.books.change() as change:
             change.note("recovered", what=done.lines())
     return done
+
+
+def _forget_opened(shelf: Shelf) -> None:
+    """Decrypted copies for readers that are gone (opened.py) are removed: they must not outlive them."""
+    for copy in (shelf.folder / OPENED).iterdir():
+        if not is_at_work(shelf.folder, name_of(copy)):
+            copy.unlink(missing_ok=True)
 
 
 def _collect_staged(shelf: Shelf) -> list[str]:
@@ -135,7 +144,7 @@ def _register_folders(shelf: Shelf, lost: list[str]) -> list[str]:
         number = int(folder.name[1:])
         if shelf.books.read("SELECT 1 FROM recordings WHERE number = ?", number):
             continue
-        files = [_look_at(path) for path in sorted(folder.iterdir()) if path.is_file() and path.stat().st_size]
+        files = [_look_at(shelf, path) for path in sorted(folder.iterdir()) if path.is_file() and path.stat().st_size]
         with shelf.books.change() as change:
             if change.run("SELECT 1 FROM recordings WHERE number = ?", number).fetchone() is not None:
                 continue
@@ -146,9 +155,15 @@ def _register_folders(shelf: Shelf, lost: list[str]) -> list[str]:
     return entered
 
 
-def _look_at(path: Path) -> StoredFile:
-    sha256 = hash_file(path)
-    return StoredFile(path.name, kind_of(path), sha256, path.stat().st_size, sha256, None)
+def _look_at(shelf: Shelf, path: Path) -> StoredFile:
+    """A file in its place, by what is in it. Raises DeviceError for a sealed one that needs another key."""
+    stored_sha256 = hash_file(path)
+    if path.suffix != SEALED:
+        return StoredFile(path.name, kind_of(path.name), stored_sha256, path.stat().st_size, stored_sha256, None)
+    file = StoredFile(path.stem, kind_of(path.stem), "", 0, stored_sha256, key_id_of(path))
+    with shelf.read(int(path.parent.name[1:]), file) as content:
+        sha256, n_bytes = hash_stream(content)
+    return replace(file, sha256=sha256, n_bytes=n_bytes)
 
 
 def _enter(shelf: Shelf, change: Change, number: int, files: list[StoredFile]) -> bool:
@@ -157,7 +172,7 @@ def _enter(shelf: Shelf, change: Change, number: int, files: list[StoredFile]) -
     sha256 = content_hash(files)
     if change.run("SELECT 1 FROM recordings WHERE sha256 = ?", sha256).fetchone() is not None:
         return False
-    told = _read_about(shelf.folder_of(number) / ABOUT_NAME)
+    told = _read_about(shelf, number, files)
     about = About(
         None if told.get("infant") is None else Infant(**told["infant"]),
         told.get("session_id"),
@@ -166,19 +181,20 @@ def _enter(shelf: Shelf, change: Change, number: int, files: list[StoredFile]) -
         told.get("n_dropped_frames"),
     )
     recorded = (told.get("recorded_at", change.now.text), bool(told.get("is_clock_trusted", False)))
-    insert_row(change, number, about, "recorded", sha256, recorded)
+    insert_row(shelf, change, number, about, "recorded", sha256, recorded)
     for file in files:
         shelf.register(change, number, file)
     change.note("registered", recording=id_of(number), sha256=sha256)
     return True
 
 
-def _read_about(path: Path) -> dict[str, Any]:
-    try:
-        told = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return told if isinstance(told, dict) else {}
+def _read_about(shelf: Shelf, number: int, files: list[StoredFile]) -> dict[str, Any]:
+    for file in files:
+        if file.kind == "about":
+            with shelf.read(number, file) as content:
+                told = json.loads(content.read())
+            return told if isinstance(told, dict) else {}
+    return {}
 
 
 def _compare(shelf: Shelf, lost: list[str]) -> tuple[list[str], list[str]]:
@@ -191,6 +207,9 @@ def _compare(shelf: Shelf, lost: list[str]) -> tuple[list[str], list[str]]:
         for recording in shelf.recordings():
             for file, gone in _difference(shelf, recording):
                 if isinstance(file, Path):
+                    if _is_sealed_twin(recording, file):
+                        file.unlink()
+                        continue
                     lost.append(_lose(shelf, file, f"{recording.id}-"))
                     continue
                 shelf.register(change, recording.number, replace(file, gone=gone))
@@ -204,6 +223,13 @@ def _compare(shelf: Shelf, lost: list[str]) -> tuple[list[str], list[str]]:
                         recording.number,
                     )
     return missing, returned
+
+
+def _is_sealed_twin(recording: Recording, path: Path) -> bool:
+    """Whether this is what a file was before it was encrypted: the kill came before it was removed."""
+    twin = path.with_name(path.name + SEALED)
+    is_named = any(file.stored_name == twin.name and file.gone is None for file in recording.files)
+    return is_named and path.is_file() and twin.is_file()
 
 
 def _difference(shelf: Shelf, recording: Recording) -> list[tuple[StoredFile | Path, Any]]:

@@ -8,16 +8,19 @@ which the next start registers (recovery.py).
 
 from __future__ import annotations
 
+import io
 import sqlite3
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from fidgety.device.books import Books, Change
+from fidgety.device.chunks import CHUNK_BYTES
 from fidgety.device.holdings import Kind, Recording, StoredFile, id_of, number_of
 from fidgety.device.owners import Owner
-from fidgety.durable import copy_hashed, move, sync
-from fidgety.errors import UsageError
+from fidgety.device.vault import KEY_FILE, Key, open_sealed, seal
+from fidgety.durable import Sink, Tally, copy, faults, move, sync
+from fidgety.errors import DeviceError, UsageError
 
 __all__ = ["Piece", "Shelf"]
 
@@ -31,12 +34,38 @@ class Piece:
 
 
 class Shelf:
-    """Folder, books and owner's mark of one open store."""
+    """Folder, books, key and owner's mark of one open store."""
 
-    def __init__(self, folder: Path, books: Books) -> None:
+    def __init__(self, folder: Path, books: Books, key: Key | None) -> None:
+        """Raises DeviceError where the store is encrypted with another key than this."""
         self.folder = folder
         self.books = books
         self._owner: Owner | None = None
+        self._given = key
+        if key is not None and self.key_id not in (None, key.id):
+            raise DeviceError(f"{folder} is encrypted with the key {self.key_id}, the key given is {key.id}")
+
+    @property
+    def key_id(self) -> str | None:
+        """The key that this store is encrypted with; None: it is not."""
+        return self.books.setting("key_id")
+
+    def take_key(self, key: Key) -> None:
+        """Use this key from now on."""
+        self._given = key
+
+    @property
+    def has_key(self) -> bool:
+        """Whether all that is kept can be written and read: there is no encryption, or the key was given."""
+        return self.key_id is None or self._given is not None
+
+    @property
+    def key(self) -> Key | None:
+        """The key to write with; None where the store is not encrypted. Raises DeviceError where it was not given."""
+        key_id = self.key_id
+        if key_id is not None and self._given is None:
+            raise DeviceError(f"{self.folder} is encrypted: name the file of the key {key_id} with ${KEY_FILE}")
+        return None if key_id is None else self._given
 
     @property
     def owner(self) -> Owner:
@@ -60,16 +89,24 @@ class Shelf:
         return self.folder_of(number) / file.stored_name
 
     def stage(self, source: BinaryIO, kind: Kind) -> Piece:
-        """Copy a stream to a staged file, synced; its name comes later. Raises OSError; then nothing is left."""
-        part = self.owner.part(self.folder)
+        """Copy a stream to a staged file, encrypted where the store is, synced; its name comes later.
+
+        Raises OSError, DeviceError; then nothing is left.
+        """
+        key, part = self.key, self.owner.part(self.folder / "staged")
         try:
-            with part.open("xb") as target:
-                sha256, n_bytes = copy_hashed(source, target)
+            with part.open("xb") as stream:
+                content, stored = Tally(source), Sink(stream)
+                if key is None:
+                    copy(content, stored)
+                else:
+                    seal(content, stored, key)
             sync(part)
         except BaseException:
             part.unlink(missing_ok=True)
             raise
-        return Piece(StoredFile("", kind, sha256, n_bytes, sha256, None), part)
+        file = StoredFile("", kind, content.sha256, content.n_bytes, stored.sha256, None if key is None else key.id)
+        return Piece(file, part)
 
     def place(self, change: Change, number: int, piece: Piece, name: str) -> StoredFile:
         """Put a staged file into a recording's folder under its name, and name it in the books. Raises OSError."""
@@ -96,6 +133,27 @@ class Shelf:
             file.key_id,
             file.gone,
         )
+
+    def read(self, number: int, file: StoredFile) -> BinaryIO:
+        """The content of a file as a stream that can be read from any place, decrypted as it is read.
+
+        Raises DeviceError where it is gone, changed, or needs another key.
+        """
+        path = self.path_of(number, file)
+        if file.gone is not None:
+            raise DeviceError(f"{id_of(number)}/{file.name} is {file.gone}")
+        if file.key_id is not None:
+            return io.BufferedReader(open_sealed(path, self._given), CHUNK_BYTES)
+        with faults(f"{path} cannot be read"):
+            return path.open("rb")
+
+    def open_words(self, content: bytes, key_id: str | None, place: str) -> bytes:
+        """Words of the database, decrypted where they are encrypted. Raises DeviceError."""
+        if key_id is None:
+            return content
+        if self._given is None or self._given.id != key_id:
+            raise DeviceError(f"{place} is encrypted: name the file of the key {key_id} with ${KEY_FILE}")
+        return self._given.open_words(content, place)
 
     def recording(self, recording_id: str) -> Recording:
         """One recording. Raises UsageError where there is none of this id."""

@@ -12,6 +12,7 @@
           recordings/       R000012/: R000012.mp4, about.json, R000012-3-result.json, R000012-3-poses.poses ...
           staged/           files on their way
           lost+found/       leftovers of kills; a person may delete them
+          opened/         decrypted copies while they are read (opened.py)
           owners/           marks of the processes at work here (owners.py)
 
 Any number of processes may have it open at once (recorder, service, commands); one object belongs to one thread.
@@ -22,24 +23,39 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
-from fidgety.device import intake, queue
+from fidgety.device import intake, queue, results
 from fidgety.device.books import Books
 from fidgety.device.clock import Clock
-from fidgety.device.holdings import About, Added, Begun, Claim, Infant, Recording, Result, State
+from fidgety.device.holdings import (
+    About,
+    Added,
+    Begun,
+    Claim,
+    Infant,
+    KeptResult,
+    Override,
+    Recording,
+    Result,
+    State,
+    StoredFile,
+)
+from fidgety.device.opened import opened
 from fidgety.device.owners import FOLDER as OWNERS
-from fidgety.device.recovery import LOST, Recovery, recover
+from fidgety.device.recovery import LOST, OPENED, Recovery, recover
 from fidgety.device.schema import create
 from fidgety.device.shelf import Shelf
+from fidgety.device.vault import Key
 from fidgety.durable import faults, write_bytes
 from fidgety.errors import DeviceError, UsageError
 
 __all__ = ["Store", "default_store_path"]
 
 MARK = "store.json"
-_FOLDERS = ("recordings", "staged", LOST, OWNERS)
+_FOLDERS = ("recordings", "staged", LOST, OPENED, OWNERS)
 
 
 def default_store_path() -> Path:
@@ -58,20 +74,22 @@ class Store:
         self.recovery = recovery  # what the start found and did
 
     @classmethod
-    def open(cls, folder: Path, *, is_made: bool = True, clock: Clock | None = None) -> Store:
+    def open(cls, folder: Path, *, key: Key | None = None, is_made: bool = True, clock: Clock | None = None) -> Store:
         """Open the store in `folder`, put in order what a kill left, and say so in `recovery`.
 
+        key: of an encrypted store (`vault.read_key_file`); without it what is kept can be listed, and no more.
         is_made: a folder that is empty or not there becomes a new store. Raises UsageError where there is none and none
-        is to be made; DeviceError where its database is damaged (it is moved aside), missing or newer than this
-        program, and where the disk lets us down.
+        is to be made; DeviceError where the key is another one's, where the database is damaged (it is moved aside),
+        missing or newer than this program, and where the disk lets us down.
         """
         with faults(f"the store {folder} cannot be opened"):
             _make(folder, is_made)
-            shelf = Shelf(folder, Books(folder, clock or Clock()))
+            books = Books(folder, clock or Clock())
         try:
+            shelf = Shelf(folder, books, key)
             return cls(shelf, recover(shelf))
         except BaseException:
-            shelf.close()
+            books.close()
             raise
 
     def __enter__(self) -> Store:
@@ -164,6 +182,29 @@ class Store:
     def recordings(self, state: State | None = None) -> list[Recording]:
         """All recordings, or those in one state, in the order in which they came."""
         return self.shelf.recordings(state)
+
+    def results(self, recording_id: str) -> list[KeptResult]:
+        """All results of a recording, the oldest first; the last one holds."""
+        return results.results(self.shelf, recording_id)
+
+    def result_content(self, result: KeptResult) -> bytes:
+        """A result's JSON. Raises DeviceError where it is gone, changed, or needs the key."""
+        return results.content(self.shelf, result)
+
+    def override(self, recording_id: str, staff: str, finding: str, reason: str) -> int:
+        """Staff, by their id, hold another finding than the last result, which stays; gives the override's id."""
+        return results.override(self.shelf, recording_id, staff, finding, reason)
+
+    def overrides(self, recording_id: str) -> list[Override]:
+        """What staff said against a recording's results, the oldest first. Raises DeviceError as `result_content`."""
+        return results.overrides(self.shelf, recording_id)
+
+    def opened(self, recording: Recording, file: StoredFile) -> AbstractContextManager[Path]:
+        """A plain path to one of a recording's files while the block lasts, decrypted where need be (opened.py).
+
+        Raises DeviceError where it is gone, changed, or needs the key.
+        """
+        return opened(self.shelf, recording.number, file)
 
     def infant(self, infant_id: str) -> Infant:
         """What is known of an infant. Raises UsageError where there is none of this id."""

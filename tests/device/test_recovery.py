@@ -58,7 +58,7 @@ def test_recover_a_file_that_was_being_copied_goes_to_lost_and_found(
 
 
 def test_recover_leaves_alone_what_another_process_is_copying(store: Store, folder: Path, clock: FakeClock) -> None:
-    part = store.shelf.owner.part(folder)
+    part = store.shelf.owner.part(folder / "staged")
     part.write_bytes(b"half")
     begun = store.begin()
     assert reopen(folder, clock).is_quiet
