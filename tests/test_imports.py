@@ -71,7 +71,7 @@ def test_cohort_imports_only_what_lies_below_it(path: Path) -> None:
 
 @pytest.mark.parametrize("path", files_of("batch"), ids=lambda path: path.stem)
 def test_batch_imports_only_what_lies_below_it(path: Path) -> None:
-    assert parts_of(path) <= BASE | {"__version__", "batch", "cohort", "infant", "report", "runtime"}
+    assert parts_of(path) <= BASE | {"__version__", "batch", "cohort", "device", "infant", "report", "runtime"}
 
 
 def test_distributed_is_imported_for_the_cluster_only() -> None:

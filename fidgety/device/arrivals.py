@@ -1,7 +1,7 @@
 """Whole files of the watched folder -> recordings that wait in the store.
 
-One that stands still but does not open may be half a copy whose medium stalled: it is given time, then taken in all the
-same, so that its fault stands in the store and not only in a log. A file whose infant is not told yet waits for its row.
+One that stands still but does not open may be half a copy whose medium stalled: it is given time, then taken in all
+the same, so that its fault stands in the store and not only in a log. One whose infant is not told yet waits for it.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ class Arrivals:
             self._folder.taken(arrival, added.id)
             self._closed_since_s.pop(arrival, None)
             n_new += int(added.is_new)
-            self._voice.info(f"{arrival.alias} {'waits for its score' if added.is_new else 'was here already'}", added.id)
+            self._voice.info(
+                f"{arrival.alias} {'waits for its score' if added.is_new else 'was here already'}", added.id
+            )
         return n_new
 
     def _about(self, arrival: Arrival) -> About | None:

@@ -47,9 +47,7 @@ class BundleKeeper:
     def current(self) -> Bundle | None:
         """The bundle to score with now; None where it is refused, and `fault` says why."""
         signature = self._signature()
-        is_due = self._looked_s is None or (
-            self._bundle is None and self._clock_s() - self._looked_s >= _AGAIN_S
-        )
+        is_due = self._looked_s is None or (self._bundle is None and self._clock_s() - self._looked_s >= _AGAIN_S)
         if is_due or signature != self._seen:
             self._seen, self._looked_s = signature, self._clock_s()
             self._open()

@@ -131,7 +131,7 @@ class Service:
                     self._stop.sleep(self._plan.poll_s)
 
     def _round(self, scratch: Scratch) -> bool:
-        """Take in what came and score what waits longest; whether there was anything. The disk's faults are waited out."""
+        """Take in what came, score what waits longest; whether there was anything. The disk's faults are waited out."""
         try:
             n_new = 0 if self._arrivals is None else self._arrivals.take_in(self._store, self._heed)
             claim, bundle = self._next_claim()
@@ -193,9 +193,7 @@ class Service:
                 for one in pictures_of(recording)
             )
             (place / "out").mkdir()
-            order = Order(
-                recording.id, pieces, self._characteristics(recording), place / "out", self._watcher(claim)
-            )
+            order = Order(recording.id, pieces, self._characteristics(recording), place / "out", self._watcher(claim))
             result = self._scorer(order, bundle)
             self._watchdog.alive()
             self._store.finish(claim, result)

@@ -1,0 +1,143 @@
+"""`fidgety serve`: score what the recorder or a folder brings, unattended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fidgety.commands.options import BundlePath, bundle_place, load_bundle
+
+if TYPE_CHECKING:
+    from fidgety.device.arrivals import Arrivals
+    from fidgety.device.store import Store
+    from fidgety.device.vault import Key
+    from fidgety.device.voice import Voice
+    from fidgety.device.watch_folder import Arrival
+
+__all__ = ["serve"]
+
+StorePath = Annotated[
+    Path | None,
+    typer.Option("--store", help="Folder of the store (default: $FIDGETY_STORE or the user's data folder)."),
+]
+
+
+def serve(
+    store: StorePath = None,
+    watch: Annotated[Path | None, typer.Option("--watch", help="Take in what comes into this folder too.")] = None,
+    infants: Annotated[
+        Path | None,
+        typer.Option(help="CSV for --watch: recording, infant, born, recorded, gestation, sex, birth_weight."),
+    ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option("--key-file", help="Key of an encrypted store (default: $FIDGETY_KEY_FILE).")
+    ] = None,
+    bundle_path: BundlePath = None,
+    threads: Annotated[int, typer.Option("--threads", min=1, max=64, help="CPU threads for the pose network.")] = 2,
+    settle_s: Annotated[
+        float, typer.Option("--settle-s", min=0.0, help="A file is whole when it stood still for so long.")
+    ] = 10.0,
+    poll_s: Annotated[float, typer.Option("--poll-s", min=0.01, help="How often it is looked for recordings.")] = 2.0,
+    slow_from_c: Annotated[float, typer.Option("--slow-from-c", help="Work at half pace from this heat on.")] = 85.0,
+    wait_from_c: Annotated[float, typer.Option("--wait-from-c", help="Wait from this heat on.")] = 93.0,
+    cool_below_c: Annotated[float, typer.Option("--cool-below-c", help="At full pace again below this.")] = 78.0,
+    min_assessable_s: Annotated[
+        float | None,
+        typer.Option("--min-assessable-s", min=0.0, help="Lower the 60 s rule (for tests; said in the result)."),
+    ] = None,
+    is_once: Annotated[bool, typer.Option("--once", help="End when nothing waits any more.")] = False,
+    print_unit: Annotated[
+        bool, typer.Option("--print-unit", help="Print a systemd unit for these options, and end.")
+    ] = False,
+    user: Annotated[str, typer.Option("--user", help="The user of the unit.")] = "fidgety",
+) -> None:
+    """Score unattended: what waits in the store, and what comes into a folder, one recording after another.
+
+    Nothing is deleted. A recording that fails for an outside reason (a full disk) is tried again after growing pauses,
+    a damaged one is set aside with the reason. A kill or power cut costs the score in work, which begins anew.
+    """
+    from fidgety.device.store import default_store_path
+
+    place = (store or default_store_path()).absolute()
+    if print_unit:
+        _print_unit(place, watch, user)
+        return
+    import signal
+    import time
+
+    from fidgety.batch.for_store import scorer_for_store
+    from fidgety.device.bundle_keeper import BundleKeeper
+    from fidgety.device.cooling import Cooling, Limits, hottest_zone_c
+    from fidgety.device.service import Plan, Service, Stop
+    from fidgety.device.store import Store
+    from fidgety.device.voice import Voice
+    from fidgety.device.watchdog import Watchdog
+
+    voice, stop = Voice(), Stop()
+    cooling = Cooling(hottest_zone_c, Limits(slow_from_c, wait_from_c, cool_below_c))
+    keeper = BundleKeeper(bundle_place(bundle_path), lambda: load_bundle(bundle_path), lambda _: None, voice)
+    with Store.open(place, key=_key(key_file)) as opened:
+        arrivals = None if watch is None else _arrivals(watch, infants, settle_s, opened, voice)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, stop.request)
+        scorer = scorer_for_store(threads, min_assessable_s)
+        plan = Plan(poll_s, is_once)
+        Service(opened, keeper, scorer, voice, Watchdog(clock_s=time.monotonic), cooling, stop, arrivals, plan).run()
+
+
+def _arrivals(watch: Path, infants: Path | None, settle_s: float, store: Store, voice: Voice) -> Arrivals:
+    import time
+
+    from fidgety.device.arrivals import Arrivals
+    from fidgety.device.holdings import About
+    from fidgety.device.told import ToldInfants
+    from fidgety.device.watch_folder import WatchFolder
+    from fidgety.errors import UsageError
+
+    if watch.absolute() == store.folder or store.folder.is_relative_to(watch.absolute()):
+        raise UsageError(f"the store lies in the watched folder {watch}: choose two folders beside each other")
+    about_for = (lambda _: About()) if infants is None else ToldInfants(infants)
+    return Arrivals(WatchFolder(watch, store.folder, settle_s), about_for, _opens, voice, time.monotonic)
+
+
+def _opens(arrival: Arrival) -> str | None:
+    from fidgety.errors import SourceError
+    from fidgety.runtime.posefile import POSE_SUFFIXES, open_poses
+    from fidgety.runtime.source import open_source
+
+    try:
+        if arrival.path.suffix.lower() in POSE_SUFFIXES:
+            open_poses(arrival.path, 25.0)
+        else:
+            open_source(str(arrival.path)).__exit__(None, None, None)
+    except SourceError as error:
+        return str(error)
+    return None
+
+
+def _key(key_file: Path | None) -> Key | None:
+    import os
+
+    from fidgety.device.vault import KEY_FILE, read_key_file
+
+    path = key_file or (Path(told) if (told := os.environ.get(KEY_FILE)) else None)
+    return None if path is None else read_key_file(path)
+
+
+def _print_unit(store: Path, watch: Path | None, user: str) -> None:
+    """stdout: the unit for the very options of this call."""
+    import shutil
+    import sys
+
+    from fidgety.device.unit import UnitPlan, render_unit
+
+    program = shutil.which("fidgety")
+    start = (program,) if program else (sys.executable, "-m", "fidgety.cli")
+    rest = [word for word in sys.argv[sys.argv.index("serve") + 1 :] if word != "--print-unit"]
+    if "--store" not in rest and not any(word.startswith("--store=") for word in rest):
+        rest += ["--store", str(store)]
+    reads = (Path(start[0]).resolve(), bundle_place(None).absolute())
+    watched = None if watch is None else watch.absolute()
+    print(render_unit(UnitPlan((*start, "serve", *rest), store, watched, reads, user)), end="")
