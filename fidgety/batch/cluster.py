@@ -14,6 +14,7 @@ import queue
 import secrets
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
@@ -70,12 +71,11 @@ class Cluster:
 
     def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
         """Outcomes as they come. Raises DeviceError or BundleError, also for a worker that is refused; UsageError."""
-        waiting = iter(tasks)
+        waiting = deque(tasks)
         at_work: dict[Future[Parcel], Task] = {}
         is_checked = False
         while True:
-            found = self._fill(waiting, at_work)
-            yield from found
+            yield from self._fill(waiting, at_work)
             if not at_work:
                 return
             if not is_checked:
@@ -87,17 +87,13 @@ class Cluster:
                 yield self._outcome(task, future)
                 future.release()
 
-    def _fill(self, waiting: Iterator[Task], at_work: dict[Future[Parcel], Task]) -> list[Outcome]:
+    def _fill(self, waiting: deque[Task], at_work: dict[Future[Parcel], Task]) -> Iterator[Outcome]:
         """Hand out recordings until each worker has one; gives those that have a result already."""
-        found: list[Outcome] = []
-        n_workers = self._n_workers()
-        while len(at_work) < n_workers:
-            task = next(waiting, None)
-            if task is None:
-                break
+        while waiting and len(at_work) < self._n_workers(is_needed=not at_work):
+            task = waiting.popleft()
             present = _present(task)
             if present is not None:
-                found.append(Outcome(task, present, None))
+                yield Outcome(task, present, None)
                 continue
             key = f"fidgety-{task.number}-{secrets.token_hex(6)}"
             future = self._client.submit(
@@ -105,13 +101,12 @@ class Cluster:
             )
             at_work[future] = task
             future.add_done_callback(self._ended.put)
-        return found
 
-    def _n_workers(self) -> int:
-        """How many processes work now. Waits where there is none; raises DeviceError where none ever comes."""
+    def _n_workers(self, *, is_needed: bool) -> int:
+        """How many processes work now. is_needed: waits for one; raises DeviceError where none ever comes."""
         until_s = time.monotonic() + 60.0
         is_said = False
-        while not (n := len(self._client.scheduler_info(n_workers=-1)["workers"])):
+        while not (n := len(self._client.scheduler_info(n_workers=-1)["workers"])) and is_needed:
             if time.monotonic() > until_s:
                 raise DeviceError(f"the cluster at {self._address} has no workers: start some (`dask worker`)")
             if not is_said:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -60,20 +59,20 @@ Workers = list["subprocess.Popen[bytes]"]
 
 
 @contextmanager
-def cluster(folder: Path, n_workers: int = 2, preload: str = "") -> Iterator[tuple[str, Workers]]:
-    """(address, workers): the scheduler and nanny-less workers, one thread each."""
+def cluster(folder: Path, n_workers: int, preload: str) -> Iterator[tuple[str, Workers]]:
+    """(address, workers): the scheduler, which forgives one death, and nanny-less workers, one thread each."""
     common = ("--host", "127.0.0.1", "--no-dashboard")
     with ExitStack() as opened:
         log = folder / "scheduler.log"
         command = ("-m", "distributed.cli.dask_scheduler", *common, "--port", "0")
-        opened.enter_context(process(*command, log=log))
+        opened.enter_context(process(*command, log=log, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="1"))
         wait_for(lambda: "Scheduler at:" in log.read_text(), "no scheduler")
         found = re.search(r"Scheduler at:\s+(tcp://[\d.:]+)", log.read_text())
         assert found is not None
         workers = []
         for i in range(n_workers):
             command = ("-m", "distributed.cli.dask_worker", found[1], *common, "--no-nanny", "--nthreads", "1")
-            command += ("--local-directory", str(folder / f"worker-{i}"), *(("--preload", preload) if preload else ()))
+            command += ("--local-directory", str(folder / f"worker-{i}"), "--preload", preload)
             log = folder / f"worker-{i}.log"
             workers.append(opened.enter_context(process(*command, log=log, OMP_NUM_THREADS="1")))
         yield found[1], workers
@@ -97,46 +96,30 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_score_on_a_cluster_equals_one_machine_though_a_worker_is_killed(
     tmp_path: Path, make_track: TrackMaker
 ) -> None:
-    recordings = tmp_path / "in"
+    """Then, on the workers that are left, a recording that kills whoever scores it."""
+    recordings, alone_out, shared_out = tmp_path / "in", tmp_path / "alone", tmp_path / "shared"
     for seed in range(6):
         make_track(recordings / f"{seed}.poses", seed)
-    with score(recordings, tmp_path / "alone") as alone:
+    make_track(tmp_path / "bad" / "poison.poses", 7)
+    (tmp_path / "preload.py").write_text(_POISON)
+    with score(recordings, alone_out) as alone:
         alone.communicate(timeout=120)
     assert alone.returncode == 0
-    shared_out = tmp_path / "shared"
-    with (
-        cluster(tmp_path) as (address, workers),
-        score(recordings, shared_out, "--cluster", address, "--csv", str(tmp_path / "all.csv")) as shared,
-    ):
-        wait_for(lambda: any(shared_out.glob("*.json")), "nothing was scored")
-        workers[0].send_signal(signal.SIGKILL)
-        out, err = shared.communicate(timeout=120)
-    assert shared.returncode == 0, err
-    assert "6 recordings: " in out
-    assert contents(shared_out) == contents(tmp_path / "alone")
-    rows = (tmp_path / "all.csv").read_text().splitlines()
-    assert [row.split(",")[0] for row in rows[1:]] == [f"{seed}.poses" for seed in range(6)]
-
-
-@pytest.mark.timeout(240)
-def test_score_on_a_cluster_sets_aside_what_kills_workers(tmp_path: Path, make_track: TrackMaker) -> None:
-    """The engine's own limit of 3 is lowered to 0, so that two workers are enough to see it."""
-    make_track(tmp_path / "in" / "good.poses", 1)
-    make_track(tmp_path / "in" / "poison.poses", 2)
-    (tmp_path / "preload.py").write_text(_POISON)
-    os.environ["DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES"] = "0"
-    try:
-        with (
-            cluster(tmp_path, preload=str(tmp_path / "preload.py")) as (address, _),
-            score(tmp_path / "in", tmp_path / "out", "--cluster", address) as shared,
-        ):
-            _, err = shared.communicate(timeout=120)
-    finally:
-        del os.environ["DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES"]
-    assert shared.returncode == 2, err
-    assert "poison.poses is set aside: its workers died 1 times" in err
-    (stored,) = (tmp_path / "out").glob("*.json")
-    assert json.loads(stored.read_text())["recording"] == "good.poses"
+    with cluster(tmp_path, 3, str(tmp_path / "preload.py")) as (address, workers):
+        with score(recordings, shared_out, "--cluster", address, "--csv", str(tmp_path / "all.csv")) as shared:
+            wait_for(lambda: any(shared_out.glob("*.json")), "nothing was scored")
+            workers[0].send_signal(signal.SIGKILL)
+            out, err = shared.communicate(timeout=120)
+        assert shared.returncode == 0, err
+        assert "6 recordings: " in out
+        assert contents(shared_out) == contents(alone_out)
+        rows = (tmp_path / "all.csv").read_text().splitlines()
+        assert [row.split(",")[0] for row in rows[1:]] == [f"{seed}.poses" for seed in range(6)]
+        with score(tmp_path / "bad", shared_out, "--cluster", address) as poisoned:
+            _, err = poisoned.communicate(timeout=120)
+        assert poisoned.returncode == 2, err
+        assert "poison.poses is set aside: its workers died 2 times" in err
+        assert len(list(shared_out.glob("*.json"))) == 6
 
 
 def test_score_on_a_cluster_that_is_not_there(tmp_path: Path, make_track: TrackMaker) -> None:
