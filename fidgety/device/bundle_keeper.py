@@ -13,7 +13,7 @@ from pathlib import Path
 from fidgety.bundle import Bundle
 from fidgety.bundle.manifest import MANIFEST_NAME
 from fidgety.device.voice import Voice
-from fidgety.errors import BundleError, DeviceError
+from fidgety.errors import BundleError, DeviceError, SourceError
 
 __all__ = ["BundleKeeper", "SelfTest"]
 
@@ -45,12 +45,17 @@ class BundleKeeper:
         self.fault: str | None = None  # why nothing is scored
 
     def current(self) -> Bundle | None:
-        """The bundle to score with now; None where it is refused, and `fault` says why."""
+        """The bundle to score with now; None where it is refused, and `fault` says why.
+
+        The self-test is asked each time: it knows for how long its last outcome holds.
+        """
         signature = self._signature()
         is_due = self._looked_s is None or (self._bundle is None and self._clock_s() - self._looked_s >= _AGAIN_S)
         if is_due or signature != self._seen:
             self._seen, self._looked_s = signature, self._clock_s()
             self._open()
+        if self._bundle is not None and (fault := self._tested(self._bundle)) is not None:
+            self.refuse(fault)
         return self._bundle
 
     def refuse(self, reason: str) -> None:
@@ -61,17 +66,24 @@ class BundleKeeper:
     def _open(self) -> None:
         try:
             bundle = self._load()
-            fault = self._self_test(bundle)
         except (BundleError, DeviceError) as error:
             self._bundle = None
             self._say(str(error))
             return
-        if fault is not None:
+        if (fault := self._tested(bundle)) is not None:
             self._bundle = None
-            self._say(f"the self-test failed with {bundle.label}: {fault}")
+            self._say(fault)
             return
         self._bundle, self.fault = bundle, None
         self._voice.info(f"scores with the bundle {bundle.label}")
+
+    def _tested(self, bundle: Bundle) -> str | None:
+        """What is wrong with it on this device."""
+        try:
+            fault = self._self_test(bundle)
+        except (BundleError, DeviceError, SourceError) as error:
+            fault = str(error)
+        return None if fault is None else f"the self-test failed with {bundle.label}: {fault}"
 
     def _say(self, fault: str) -> None:
         if fault != self.fault:

@@ -113,7 +113,10 @@ class Service:
         self._renewed_s = 0.0
 
     def run(self) -> None:
-        """Until it is stopped, or with `is_once` until nothing waits. Raises Stopped; DeviceError at the start only."""
+        """Until it is stopped, or with `is_once` until nothing waits.
+
+        Raises Stopped; DeviceError at the start, and with `is_once` DeviceError or BundleError for what is in the way.
+        """
         with ExitStack() as cleaning:
             scratch = cleaning.enter_context(Scratch(self._store.folder))
             cleaning.callback(self._watchdog.stopping)
@@ -126,6 +129,7 @@ class Service:
                 self._watchdog.alive()
                 has_worked = self._round(scratch)
                 if self._plan.is_once and not has_worked:
+                    self._require_clear()
                     return
                 if not has_worked:
                     self._stop.sleep(self._plan.poll_s)
@@ -260,11 +264,19 @@ class Service:
             try:
                 if self._store.recording(claim.recording.id).state == "scoring":  # else its lease had passed
                     say()
+                self._trouble = None
                 return
             except DeviceError as error:
                 self._in_the_way(str(error))
                 self._heed()
                 self._stop.sleep(max(self._plan.poll_s, 1.0))
+
+    def _require_clear(self) -> None:
+        """Raises what keeps recordings waiting."""
+        if self._keeper.fault is not None:
+            raise BundleError(self._keeper.fault)
+        if self._trouble is not None:
+            raise DeviceError(self._trouble)
 
     def _heed(self) -> None:
         self._stop.check()

@@ -16,10 +16,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fidgety.batch.for_store import join_pieces
 from fidgety.device.log_check import verify
 from fidgety.device.store import Store
+from fidgety.phantom.video import write_video
 from fidgety.records import FloatArray, Pose
 from fidgety.runtime.posefile import PoseWriter
+from fidgety.runtime.source import open_source
 from fidgety.skeleton import BLAZEPOSE_33
 
 pytestmark = [pytest.mark.bundle, pytest.mark.usefixtures("bundle")]
@@ -29,12 +32,17 @@ N_KILLS = 15  # of each command
 # Loads everything once and forks for each call: thirty starts cost no thirty imports. Prints the child's number and,
 # when it is gone, its status.
 _FORKING = """
-import json, os, sys
+import json, os, resource, signal, sys
 import fidgety.batch.for_store, fidgety.commands.results, fidgety.device.told, fidgety.device.unit, fidgety.cli
 for line in sys.stdin:
     pid = os.fork()
     if pid == 0:
-        sys.argv = ["fidgety", *json.loads(line)]
+        words = json.loads(line)
+        if words[0] == "limited":
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (int(words[1]), int(words[1])))
+            words = words[2:]
+        sys.argv = ["fidgety", *words]
         os.dup2(2, 1)
         try:
             fidgety.cli.main()
@@ -156,6 +164,42 @@ def test_serve_killed_at_random_moments(tmp_path: Path, recordings: Path, forkin
             assert verify(store.shelf.books).faults == ()
             assert store.recovery.is_quiet
         assert sorted(path.name for path in recordings.iterdir()) == [f"{i}.poses" for i in range(N_RECORDINGS)]
+
+
+def test_serve_disk_full_keeps_the_recording(tmp_path: Path, recordings: Path, forking: Forking) -> None:
+    """A limit on the size of files stops the database in the middle of a write, as a full disk does."""
+    place = tmp_path / "store"
+    with Store.open(place) as store:
+        store.add(recordings / "0.poses")
+    command = ["serve", "--store", place, "--once", "--min-assessable-s", "5"]
+    forking.start("limited", 20_000, *command)
+    assert forking.end() == 4
+    assert "the database" in (tmp_path / "log").read_text()
+    with Store.open(place, is_made=False) as store:
+        assert [one.state for one in store.recordings()] == ["queued"]
+    forking.start(*command)
+    assert forking.end() == 0
+    with Store.open(place, is_made=False) as store:
+        assert [one.state for one in store.recordings()] == ["not-assessable"]
+        assert verify(store.shelf.books).faults == ()
+
+
+def test_serve_store_that_cannot_be_written(tmp_path: Path, forking: Forking) -> None:
+    (tmp_path / "store").write_text("a file in its place")
+    forking.start("serve", "--store", tmp_path / "store", "--once")
+    assert forking.end() == 4
+    assert "cannot be opened" in (tmp_path / "log").read_text()
+
+
+def test_join_pieces_reads_segments_as_one_recording(tmp_path: Path) -> None:
+    """What the recorder cut into pieces: all frames, times that go on rising."""
+    picture = np.full((64, 64, 3), 120, np.uint8)
+    for name in ("a.mp4", "b.mp4"):
+        write_video(tmp_path / name, (picture for _ in range(30)), 25.0)
+    with open_source(str(join_pieces("R000001", (tmp_path / "a.mp4", tmp_path / "b.mp4")))) as source:
+        times_s = [frame.time_s for frame in source.frames()]
+    assert len(times_s) == 60
+    assert np.allclose(np.diff(times_s), 0.04, atol=1e-3)
 
 
 def test_serve_asked_to_stop_ends_at_once_and_puts_the_recording_back(
