@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -100,7 +101,12 @@ def forking(tmp_path: Path) -> Iterator[Forking]:
     with (
         (tmp_path / "log").open("w") as log,
         subprocess.Popen(
-            [sys.executable, "-c", _FORKING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+            [sys.executable, "-c", _FORKING],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env={**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")},
         ) as process,
     ):
         yield Forking(process)
@@ -206,6 +212,8 @@ def test_serve_asked_to_stop_ends_at_once_and_puts_the_recording_back(
     tmp_path: Path, recordings: Path, forking: Forking
 ) -> None:
     place = tmp_path / "store"
+    systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    systemd.bind(str(tmp_path / "notify"))
     forking.start("serve", "--store", place, "--watch", recordings, "--settle-s", "0")
     log = tmp_path / "log"
     until_s = time.monotonic() + 60.0
@@ -218,3 +226,18 @@ def test_serve_asked_to_stop_ends_at_once_and_puts_the_recording_back(
         assert "scoring" not in {one.state for one in store.recordings()}
         assert store.recovery.is_quiet
         assert len(store.recordings()) == N_RECORDINGS
+    words = said_to(systemd)
+    systemd.close()
+    assert words[0] == "READY=1"
+    assert "WATCHDOG=1" in words
+    assert words[-1] == "STOPPING=1"
+
+
+def said_to(systemd: socket.socket) -> list[str]:
+    systemd.setblocking(False)
+    words = []
+    while True:
+        try:
+            words.append(systemd.recv(4096).decode())
+        except BlockingIOError:
+            return words
