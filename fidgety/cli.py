@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from fidgety.commands import bundle, calibrate, cohort, evaluate, phantom, serve, train, train_cohort
+from fidgety.commands import bundle, calibrate, cohort, evaluate, phantom, serve, store, train, train_cohort
+from fidgety.commands import log as log_command
 from fidgety.commands.options import BundlePath, load_bundle, log, with_limit
 from fidgety.errors import FidgetyError, NotAssessable, Stopped
 
@@ -31,8 +32,10 @@ app = typer.Typer(
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(calibrate.app, name="calibrate")
 app.add_typer(cohort.app, name="cohort")
+app.add_typer(log_command.app, name="log")
 app.add_typer(phantom.app, name="phantom")
 app.command("serve")(serve.serve)
+app.add_typer(store.app, name="store")
 app.command("train")(train_cohort.train)
 app.command("train-apply")(train_cohort.train_apply)
 app.command("evaluate")(evaluate.evaluate)

@@ -21,6 +21,7 @@ __all__ = [
     "copy",
     "explain",
     "faults",
+    "hash_on_disk",
     "hash_stream",
     "move",
     "staged",
@@ -96,6 +97,13 @@ def hash_stream(source: Reader) -> tuple[str, int]:
     while tally.read(_BLOCK_BYTES):
         pass
     return tally.sha256, tally.n_bytes
+
+
+def hash_on_disk(path: Path) -> str:
+    """Hex SHA-256 of a synced file as the disk gives it, not as memory remembers it. Raises OSError."""
+    with path.open("rb") as stream:
+        os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        return hash_stream(stream)[0]
 
 
 class Tally:

@@ -19,16 +19,20 @@ from fidgety.errors import BundleError, DeviceError, UsageError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 __all__ = [
     "PASSPHRASE",
     "check_signature",
+    "id_of_key",
     "key_folder",
     "make_key",
+    "private_key",
     "require_trusted",
     "sign_bundle",
     "signer_of",
     "trusted_keys",
+    "write_key_pair",
 ]
 
 PASSPHRASE = "FIDGETY_KEY_PASSPHRASE"  # environment: of private keys that have one
@@ -64,11 +68,18 @@ def make_key(path: Path) -> str:
     Its passphrase is that of `$FIDGETY_KEY_PASSPHRASE`, where there is one. Raises UsageError where one of the two
     files is there already, DeviceError where they cannot be written.
     """
-    from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    key, public = Ed25519PrivateKey.generate(), path.with_name(f"{path.name}.pub")
-    secret = os.environ.get(PASSPHRASE)
+    key = Ed25519PrivateKey.generate()
+    write_key_pair(path, key)
+    return id_of_key(key.public_key())
+
+
+def write_key_pair(path: Path, key: Ed25519PrivateKey | X25519PrivateKey) -> None:
+    """A private key as PEM for its owner alone, and its public key beside it; as `make_key`, of a key that is made."""
+    from cryptography.hazmat.primitives import serialization
+
+    public, secret = path.with_name(f"{path.name}.pub"), os.environ.get(PASSPHRASE)
     sealing = serialization.BestAvailableEncryption(secret.encode()) if secret else serialization.NoEncryption()
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealing)
     public_pem = key.public_key().public_bytes(
@@ -84,7 +95,6 @@ def make_key(path: Path) -> str:
         raise UsageError(f"{path} is there already: name another file, keys are never overwritten") from None
     except OSError as error:
         raise DeviceError(f"{path} cannot be written: {error.strerror}") from error
-    return _key_id(key.public_key())
 
 
 def sign_bundle(bundle: Bundle, key_path: Path) -> str:
@@ -92,10 +102,10 @@ def sign_bundle(bundle: Bundle, key_path: Path) -> str:
 
     Raises UsageError where the key cannot be read or needs another passphrase, DeviceError where the disk is full.
     """
-    key = _private_key(key_path)
+    key = private_key(key_path)
     signed = key.sign(_CONTEXT + (bundle.path / MANIFEST_NAME).read_bytes())
-    key_id = _key_id(key.public_key())
-    text = json.dumps({"algorithm": "ed25519", "key": key_id, "signature": signed.hex()}, indent=1) + "\n"
+    signer = id_of_key(key.public_key())
+    text = json.dumps({"algorithm": "ed25519", "key": signer, "signature": signed.hex()}, indent=1) + "\n"
     place = bundle.path / SIGNATURE_NAME
     part = place.with_name(f"{place.name}.part")
     try:
@@ -106,7 +116,7 @@ def sign_bundle(bundle: Bundle, key_path: Path) -> str:
         part.replace(place)
     except OSError as error:
         raise DeviceError(f"{place} cannot be written: {error.strerror}") from error
-    return key_id
+    return signer
 
 
 def check_signature(manifest: bytes, signature: bytes | None, keys: Keys, where: str) -> str:
@@ -167,10 +177,11 @@ def _public_key(path: Path) -> tuple[str, Ed25519PublicKey]:
         key = None
     if not isinstance(key, Ed25519PublicKey):
         raise BundleError(f"{path} is no Ed25519 public key: copy it anew, or take it out of the folder")
-    return _key_id(key), key
+    return id_of_key(key), key
 
 
-def _private_key(path: Path) -> Ed25519PrivateKey:
+def private_key(path: Path) -> Ed25519PrivateKey:
+    """The key in a PEM file. Raises UsageError where it cannot be read, is none, or needs another passphrase."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -188,6 +199,6 @@ def _private_key(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def _key_id(key: Ed25519PublicKey) -> str:
+def id_of_key(key: Ed25519PublicKey) -> str:
     """The first 16 hex digits of the raw key's SHA-256."""
     return hashlib.sha256(key.public_bytes_raw()).hexdigest()[:16]

@@ -14,11 +14,32 @@ from fidgety.errors import UsageError
 
 if TYPE_CHECKING:
     from fidgety.bundle import Bundle
+    from fidgety.device.store import Store
 
-__all__ = ["BundlePath", "bundle_place", "load_bundle", "log", "needs_extras", "with_limit"]
+__all__ = [
+    "BundlePath",
+    "KeyFile",
+    "StorePath",
+    "bundle_place",
+    "load_bundle",
+    "log",
+    "needs_extras",
+    "open_store",
+    "store_place",
+    "with_limit",
+]
 
 BundlePath = Annotated[
     Path | None, typer.Option("--bundle", help="Model bundle (default: $FIDGETY_BUNDLE or the user's data folder).")
+]
+
+
+StorePath = Annotated[
+    Path | None,
+    typer.Option("--store", help="Store of recordings (default: $FIDGETY_STORE or the user's data folder)."),
+]
+KeyFile = Annotated[
+    Path | None, typer.Option("--key-file", help="Key of an encrypted store (default: $FIDGETY_KEY_FILE).")
 ]
 
 
@@ -49,6 +70,25 @@ def with_limit(bundle: Bundle, min_assessable_s: float | None) -> Bundle:
     from fidgety.batch.one import limited
 
     return limited(bundle, min_assessable_s)
+
+
+def store_place(path: Path | None) -> Path:
+    """Where the store is that a call means: the one it names, or the default one."""
+    from fidgety.device.store import default_store_path
+
+    return path or default_store_path()
+
+
+def open_store(path: Path | None, key_file: Path | None = None, *, is_made: bool = False) -> Store:
+    """The store that a call means, put in order; what was out of order is said. Raises UsageError, DeviceError."""
+    from fidgety.device.store import Store
+    from fidgety.device.vault import default_key_file, read_key_file
+
+    place = key_file or default_key_file()
+    store = Store.open(store_place(path), key=None if place is None else read_key_file(place), is_made=is_made)
+    for line in store.recovery.lines():
+        log(f"put in order: {line}")
+    return store
 
 
 @contextmanager

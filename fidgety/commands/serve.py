@@ -7,21 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fidgety.commands.options import BundlePath, bundle_place, load_bundle
+from fidgety.commands.options import BundlePath, KeyFile, StorePath, bundle_place, load_bundle, store_place
 
 if TYPE_CHECKING:
     from fidgety.device.arrivals import Arrivals
     from fidgety.device.store import Store
-    from fidgety.device.vault import Key
     from fidgety.device.voice import Voice
     from fidgety.device.watch_folder import Arrival
 
 __all__ = ["serve"]
-
-StorePath = Annotated[
-    Path | None,
-    typer.Option("--store", help="Folder of the store (default: $FIDGETY_STORE or the user's data folder)."),
-]
 
 
 def serve(
@@ -31,9 +25,7 @@ def serve(
         Path | None,
         typer.Option(help="CSV for --watch: recording, infant, born, recorded, gestation, sex, birth_weight."),
     ] = None,
-    key_file: Annotated[
-        Path | None, typer.Option("--key-file", help="Key of an encrypted store (default: $FIDGETY_KEY_FILE).")
-    ] = None,
+    key_file: KeyFile = None,
     bundle_path: BundlePath = None,
     threads: Annotated[int, typer.Option("--threads", min=1, max=64, help="CPU threads for the pose network.")] = 2,
     settle_s: Annotated[
@@ -58,9 +50,7 @@ def serve(
     Nothing is deleted. A recording that fails for an outside reason (a full disk) is tried again after growing pauses,
     a damaged one is set aside with the reason. A kill or power cut costs the score in work, which begins anew.
     """
-    from fidgety.device.store import default_store_path
-
-    place = (store or default_store_path()).absolute()
+    place = store_place(store).absolute()
     if print_unit:
         _print_unit(place, watch, user)
         return
@@ -72,13 +62,16 @@ def serve(
     from fidgety.device.cooling import Cooling, Limits, hottest_zone_c
     from fidgety.device.service import Plan, Service, Stop
     from fidgety.device.store import Store
+    from fidgety.device.vault import default_key_file, read_key_file
     from fidgety.device.voice import Voice
     from fidgety.device.watchdog import Watchdog
 
     voice, stop = Voice(), Stop()
     cooling = Cooling(hottest_zone_c, Limits(slow_from_c, wait_from_c, cool_below_c))
     keeper = BundleKeeper(bundle_place(bundle_path), lambda: load_bundle(bundle_path), lambda _: None, voice)
-    with Store.open(place, key=_key(key_file)) as opened:
+    key_place = key_file or default_key_file()
+    key = None if key_place is None else read_key_file(key_place)
+    with Store.open(place, key=key) as opened:
         arrivals = None if watch is None else _arrivals(watch, infants, settle_s, opened, voice)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop.request)
@@ -115,15 +108,6 @@ def _opens(arrival: Arrival) -> str | None:
     except SourceError as error:
         return str(error)
     return None
-
-
-def _key(key_file: Path | None) -> Key | None:
-    import os
-
-    from fidgety.device.vault import KEY_FILE, read_key_file
-
-    path = key_file or (Path(told) if (told := os.environ.get(KEY_FILE)) else None)
-    return None if path is None else read_key_file(path)
 
 
 def _print_unit(store: Path, watch: Path | None, user: str) -> None:

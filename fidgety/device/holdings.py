@@ -151,8 +151,12 @@ class Recording:
 
     @property
     def videos(self) -> tuple[StoredFile, ...]:
-        """Its pictures, in the order of their names."""
+        """Its pictures, in the order of their names, also those that are gone."""
         return tuple(one for one in self.files if one.kind == "video")
+
+    def kept(self, kind: Kind) -> tuple[StoredFile, ...]:
+        """Its files of one kind that are there."""
+        return tuple(one for one in self.files if one.kind == kind and one.gone is None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -16,8 +17,8 @@ from fidgety.device.books import Change
 from fidgety.device.holdings import About, Added, Begun, Infant, Kind, StoredFile, check_id, id_of, number_of
 from fidgety.device.shelf import Piece, Shelf
 from fidgety.device.vault import SEALED
-from fidgety.durable import faults, hash_stream, sync
-from fidgety.errors import SourceError, UsageError
+from fidgety.durable import explain, faults, hash_stream, sync
+from fidgety.errors import DeviceError, SourceError, UsageError
 
 __all__ = [
     "add",
@@ -49,6 +50,8 @@ def add(shelf: Shelf, source: Path, about: About, is_queued: bool) -> Added:
     try:
         stream = source.open("rb")
     except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise DeviceError(f"{source} cannot be opened: {explain(error)}") from error
         raise SourceError(f"{source} cannot be read: {error.strerror}") from error
     with stream, faults(f"{source} cannot be copied to {shelf.folder}"):
         piece = shelf.stage(stream, kind)
@@ -127,7 +130,9 @@ def _finish(shelf: Shelf, number: int, about: About, is_queued: bool, is_cut_sho
             "recorded", recording=id_of(number), sha256=sha256, dropped=about.n_dropped_frames, cut_short=is_cut_short
         )
     for piece in pieces:
-        (shelf.folder_of(number) / piece.file.name).unlink()  # what the recorder wrote, now that it is kept encrypted
+        (shelf.folder_of(number) / piece.file.name).unlink(
+            missing_ok=True
+        )  # what the recorder wrote, now that it is kept encrypted
 
 
 def enter(shelf: Shelf, change: Change, number: int, about: About, state: str, sha256: str | None) -> None:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import fcntl
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["Owner", "is_at_work", "name_of", "sweep"]
+__all__ = ["Owner", "alone", "is_at_work", "name_of", "sweep"]
 
 FOLDER = "owners"
 
@@ -35,6 +37,14 @@ class Owner:
         """Let go."""
         self._path.unlink(missing_ok=True)
         self._stream.close()
+
+
+@contextmanager
+def alone(store: Path) -> Iterator[None]:
+    """One process at a time, the others wait. Raises OSError."""
+    with (store / FOLDER / "in-order").open("ab") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 def name_of(part: Path) -> str:

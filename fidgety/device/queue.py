@@ -117,6 +117,7 @@ def finish(shelf: Shelf, claim: Claim, result: Result) -> int:
                 bundle=result.bundle,
                 bundle_sha256=result.bundle_sha256,
                 engines=json.dumps(dict(result.engines)),
+                program=f"fidgety {__version__}",
                 worker=claim.worker,
             )
     return result_id

@@ -8,30 +8,30 @@
     files that the database does not name            -> lost+found/
     named files that are not there                   are marked and said; marked ones that came back are taken again
 
-Nothing is deleted. Files are put in place within the transaction that names them, so that whoever holds the next
+Nothing is deleted but what was to be: the plain twin of an encrypted file, a video that the log says is deleted, a
+decrypted copy. Files are put in place within the transaction that names them, so that whoever holds the next
 transaction sees both or a leftover, never half of another's work.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from fidgety.device.books import Change
-from fidgety.device.holdings import About, Infant, Recording, StoredFile, id_of
-from fidgety.device.intake import content_hash, finish_recording, hash_file, insert_row, kind_of
-from fidgety.device.owners import is_at_work, name_of, sweep
+from fidgety.device.holdings import About, Recording, StoredFile, id_of
+from fidgety.device.intake import finish_recording, hash_file
+from fidgety.device.owners import alone, is_at_work, name_of, sweep
 from fidgety.device.queue import reclaim
-from fidgety.device.shelf import Shelf
-from fidgety.device.vault import SEALED, key_id_of
-from fidgety.durable import faults, hash_stream, move
+from fidgety.device.registration import register_folders
+from fidgety.device.shelf import LOST, Shelf
+from fidgety.device.vault import SEALED
+from fidgety.durable import faults
 from fidgety.errors import DeviceError, UsageError
 
 __all__ = ["Recovery", "recover"]
 
-LOST, OPENED = "lost+found", "opened"
+OPENED = "opened"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +70,14 @@ def recover(shelf: Shelf) -> Recovery:
     recordings = shelf.folder / "recordings"
     if not recordings.is_dir():
         raise DeviceError(f"{recordings} is not there: is its disk mounted? Nothing was changed")
-    n_log_lines = shelf.books.copy_log()
-    reclaimed = reclaim(shelf)
-    with faults(f"{shelf.folder} cannot be put in order"):
+    with faults(f"{shelf.folder} cannot be put in order"), alone(shelf.folder):
+        n_log_lines = shelf.books.copy_log()
+        reclaimed = reclaim(shelf)
         lost = _collect_staged(shelf)
         sweep(shelf.folder)
         _forget_opened(shelf)
         cut_short = _end_recordings(shelf) if shelf.has_key else []
-        registered = _register_folders(shelf, lost) if shelf.has_key else []
+        registered = register_folders(shelf, lost) if shelf.has_key else []
         missing, returned = _compare(shelf, lost)
     done = Recovery(
         n_log_lines, tuple(cut_short), tuple(reclaimed), tuple(registered), tuple(missing), tuple(returned), tuple(lost)
@@ -99,18 +99,8 @@ def _collect_staged(shelf: Shelf) -> list[str]:
     names = []
     for part in sorted((shelf.folder / "staged").iterdir()):
         if not is_at_work(shelf.folder, name_of(part)) and part.exists():
-            names.append(_lose(shelf, part))
+            names.append(shelf.lose(part))
     return names
-
-
-def _lose(shelf: Shelf, path: Path, prefix: str = "") -> str:
-    """Move something to lost+found, under a name that is free there."""
-    number, name = 1, f"{prefix}{path.name}"
-    while (target := shelf.folder / LOST / name).exists():
-        number += 1
-        name = f"{prefix}{path.name}.{number}"
-    move(path, target)
-    return name
 
 
 def _end_recordings(shelf: Shelf) -> list[str]:
@@ -135,68 +125,6 @@ def _end_recordings(shelf: Shelf) -> list[str]:
     return ended
 
 
-def _register_folders(shelf: Shelf, lost: list[str]) -> list[str]:
-    """Folders that no row names: entered where they hold a recording, else moved to lost+found."""
-    entered = []
-    for folder in sorted((shelf.folder / "recordings").glob("R[0-9]*")):
-        if not folder.name[1:].isdigit() or not folder.is_dir():
-            continue
-        number = int(folder.name[1:])
-        if shelf.books.read("SELECT 1 FROM recordings WHERE number = ?", number):
-            continue
-        files = [_look_at(shelf, path) for path in sorted(folder.iterdir()) if path.is_file() and path.stat().st_size]
-        with shelf.books.change() as change:
-            if change.run("SELECT 1 FROM recordings WHERE number = ?", number).fetchone() is not None:
-                continue
-            if _enter(shelf, change, number, files):
-                entered.append(folder.name)
-            elif folder.exists():
-                lost.append(_lose(shelf, folder))
-    return entered
-
-
-def _look_at(shelf: Shelf, path: Path) -> StoredFile:
-    """A file in its place, by what is in it. Raises DeviceError for a sealed one that needs another key."""
-    stored_sha256 = hash_file(path)
-    if path.suffix != SEALED:
-        return StoredFile(path.name, kind_of(path.name), stored_sha256, path.stat().st_size, stored_sha256, None)
-    file = StoredFile(path.stem, kind_of(path.stem), "", 0, stored_sha256, key_id_of(path))
-    with shelf.read(int(path.parent.name[1:]), file) as content:
-        sha256, n_bytes = hash_stream(content)
-    return replace(file, sha256=sha256, n_bytes=n_bytes)
-
-
-def _enter(shelf: Shelf, change: Change, number: int, files: list[StoredFile]) -> bool:
-    if not any(file.kind in ("video", "poses") for file in files):
-        return False
-    sha256 = content_hash(files)
-    if change.run("SELECT 1 FROM recordings WHERE sha256 = ?", sha256).fetchone() is not None:
-        return False
-    told = _read_about(shelf, number, files)
-    about = About(
-        None if told.get("infant") is None else Infant(**told["infant"]),
-        told.get("session_id"),
-        told.get("recorded_on"),
-        told.get("duration_s"),
-        told.get("n_dropped_frames"),
-    )
-    recorded = (told.get("recorded_at", change.now.text), bool(told.get("is_clock_trusted", False)))
-    insert_row(shelf, change, number, about, "recorded", sha256, recorded)
-    for file in files:
-        shelf.register(change, number, file)
-    change.note("registered", recording=id_of(number), sha256=sha256)
-    return True
-
-
-def _read_about(shelf: Shelf, number: int, files: list[StoredFile]) -> dict[str, Any]:
-    for file in files:
-        if file.kind == "about":
-            with shelf.read(number, file) as content:
-                told = json.loads(content.read())
-            return told if isinstance(told, dict) else {}
-    return {}
-
-
 def _compare(shelf: Shelf, lost: list[str]) -> tuple[list[str], list[str]]:
     """Files that are named against files that are there; looked at once more where a change is needed."""
     if not any(_difference(shelf, recording) for recording in shelf.recordings()):
@@ -207,10 +135,10 @@ def _compare(shelf: Shelf, lost: list[str]) -> tuple[list[str], list[str]]:
         for recording in shelf.recordings():
             for file, gone in _difference(shelf, recording):
                 if isinstance(file, Path):
-                    if _is_sealed_twin(recording, file):
-                        file.unlink()
+                    if _is_sealed_twin(recording, file) or _is_deleted(recording, file):
+                        file.unlink(missing_ok=True)
                         continue
-                    lost.append(_lose(shelf, file, f"{recording.id}-"))
+                    lost.append(shelf.lose(file, f"{recording.id}-"))
                     continue
                 shelf.register(change, recording.number, replace(file, gone=gone))
                 (missing if gone else returned).append(f"{recording.id}/{file.name}")
@@ -223,6 +151,11 @@ def _compare(shelf: Shelf, lost: list[str]) -> tuple[list[str], list[str]]:
                         recording.number,
                     )
     return missing, returned
+
+
+def _is_deleted(recording: Recording, path: Path) -> bool:
+    """Whether this was to be deleted (retention.py): the kill came in between."""
+    return any(file.stored_name == path.name and file.gone == "deleted" for file in recording.files)
 
 
 def _is_sealed_twin(recording: Recording, path: Path) -> bool:
@@ -238,6 +171,8 @@ def _difference(shelf: Shelf, recording: Recording) -> list[tuple[StoredFile | P
     present = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
     found: list[tuple[StoredFile | Path, Any]] = []
     for file in recording.files:
+        if file.gone == "deleted":
+            continue  # if it is there after all, it is one that nobody names
         is_there = present.pop(file.stored_name, None) is not None
         if not is_there and file.gone is None:
             found.append((file, "missing"))

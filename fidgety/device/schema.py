@@ -6,7 +6,7 @@ SQLite with a write-ahead log and `synchronous=FULL`: what was committed survive
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -97,14 +97,18 @@ CREATE TRIGGER events_never_change BEFORE UPDATE ON events
 MIGRATIONS: tuple[str, ...] = (_FIRST,)  # the n-th brings version n to n + 1; none of them ever changes
 
 
-def create(path: Path) -> None:
-    """A new, empty database at `path`, whole or not at all. Raises DeviceError."""
+def create(path: Path, lines: Sequence[str] = (), settings: Mapping[str, str] | None = None) -> None:
+    """A new database at `path`, whole or not at all, with the lines of a log and some settings. Raises DeviceError."""
     part = path.with_name(f"{path.name}.new")
     with database_faults(path):
         part.unlink(missing_ok=True)
         with closing(sqlite3.connect(part, isolation_level=None)) as database:
             database.execute("PRAGMA synchronous=FULL")
-            _migrate(database, 0)
+            _migrate(database)
+            database.execute("BEGIN")
+            database.executemany("INSERT INTO events VALUES (?, ?)", enumerate(lines, 1))
+            database.executemany("INSERT INTO settings VALUES (?, ?)", (settings or {}).items())
+            database.execute("COMMIT")
         sync(part)
         part.rename(path)
         sync(path.parent)
@@ -135,7 +139,7 @@ def connect(path: Path) -> sqlite3.Connection:
                 database.execute(f"PRAGMA {setting}")
             if version < len(MIGRATIONS):
                 _copy(database, path.with_name(f"{path.name}.schema-{version}"))
-                _migrate(database, version)
+                _migrate(database)
         except BaseException:
             database.close()
             raise
@@ -173,9 +177,30 @@ def _copy(database: sqlite3.Connection, target: Path) -> None:
     sync(target)
 
 
-def _migrate(database: sqlite3.Connection, version: int) -> None:
-    for number, script in enumerate(MIGRATIONS[version:], version + 1):
-        database.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version={number};\nCOMMIT;")
+def _migrate(database: sqlite3.Connection) -> None:
+    """Bring a database forward, one version after another; another process may do the same at this moment."""
+    for number, script in enumerate(MIGRATIONS, 1):
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            if int(database.execute("PRAGMA user_version").fetchone()[0]) < number:
+                for statement in _statements(script):
+                    database.execute(statement)
+                database.execute(f"PRAGMA user_version={number}")
+            database.execute("COMMIT")
+        except BaseException:
+            database.execute("ROLLBACK")
+            raise
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script in which each ends a line."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    assert not statement.strip(), statement
 
 
 def _require_sound(database: sqlite3.Connection, path: Path) -> None:

@@ -69,7 +69,7 @@ def _seal_file(shelf: Shelf, recording: Recording, file: StoredFile) -> bool:
                 if not _is_unclaimed(change, recording.number, file):
                     return False
                 shelf.place(change, recording.number, piece, file.name)
-            plain.unlink()
+            plain.unlink(missing_ok=True)  # another start may have seen that it is the plain twin
         finally:
             piece.part.unlink(missing_ok=True)
     return True

@@ -22,7 +22,10 @@ from fidgety.device.vault import KEY_FILE, Key, open_sealed, seal
 from fidgety.durable import Sink, Tally, copy, faults, move, sync
 from fidgety.errors import DeviceError, UsageError
 
-__all__ = ["Piece", "Shelf"]
+__all__ = ["Piece", "Shelf", "read_file"]
+
+
+LOST = "lost+found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,15 @@ class Shelf:
             raise DeviceError(f"{place} is encrypted: name the file of the key {key_id} with ${KEY_FILE}")
         return self._given.open_words(content, place)
 
+    def lose(self, path: Path, prefix: str = "") -> str:
+        """Move something to lost+found, under a name that is free there; gives the name. Raises OSError."""
+        number, name = 1, f"{prefix}{path.name}"
+        while (target := self.folder / LOST / name).exists():
+            number += 1
+            name = f"{prefix}{path.name}.{number}"
+        move(path, target)
+        return name
+
     def recording(self, recording_id: str) -> Recording:
         """One recording. Raises UsageError where there is none of this id."""
         number = number_of(recording_id)
@@ -186,11 +198,12 @@ class Shelf:
             reason=row["reason"],
             n_tries=row["n_tries"],
             is_deletion_confirmed=bool(row["is_deletion_confirmed"]),
-            files=tuple(_read_file(file) for file in files),
+            files=tuple(read_file(file) for file in files),
         )
 
 
-def _read_file(row: sqlite3.Row) -> StoredFile:
+def read_file(row: sqlite3.Row) -> StoredFile:
+    """A row of `files`."""
     return StoredFile(
         row["name"], row["kind"], row["sha256"], row["n_bytes"], row["stored_sha256"], row["key_id"], row["gone"]
     )

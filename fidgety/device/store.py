@@ -45,9 +45,10 @@ from fidgety.device.holdings import (
 )
 from fidgety.device.opened import opened
 from fidgety.device.owners import FOLDER as OWNERS
-from fidgety.device.recovery import LOST, OPENED, Recovery, recover
+from fidgety.device.owners import alone
+from fidgety.device.recovery import OPENED, Recovery, recover
 from fidgety.device.schema import create
-from fidgety.device.shelf import Shelf
+from fidgety.device.shelf import LOST, Shelf
 from fidgety.device.vault import Key
 from fidgety.durable import faults, write_bytes
 from fidgety.errors import DeviceError, UsageError
@@ -214,24 +215,29 @@ class Store:
 def _make(folder: Path, is_made: bool) -> None:
     """See that there is a store in `folder`. Raises UsageError, DeviceError, OSError."""
     mark, database = folder / MARK, folder / "store.db"
-    if mark.is_file() and not database.is_file():
-        raise DeviceError(
-            f"the store {folder} has lost its database: get a backup (`fidgety store restore BACKUP NEW-FOLDER`), "
-            f"or make the list anew from the recordings (`fidgety store rebuild --store {folder}`)"
-        )
-    if not mark.is_file():
-        if not is_made and not database.is_file():
-            raise UsageError(f"there is no store in {folder}: name one with --store, or add a recording")
-        if (folder / "recordings").is_dir() and any((folder / "recordings").iterdir()) and not database.is_file():
-            raise DeviceError(f"{folder} holds recordings but no database: `fidgety store rebuild --store {folder}`")
-    elif all((folder / name).is_dir() for name in _FOLDERS if name != "recordings"):
+    if not is_made and not mark.is_file() and not database.is_file():
+        raise UsageError(f"there is no store in {folder}: name one with --store, or add a recording")
+    if mark.is_file() and database.is_file() and all((folder / name).is_dir() for name in _FOLDERS):
         return
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for name in _FOLDERS:
-        if name != "recordings" or not mark.is_file():  # a missing folder of recordings is never made anew in silence
-            (folder / name).mkdir(exist_ok=True, mode=0o700)
-    if not database.is_file():
-        create(database)
-    if not mark.is_file():
-        told = {"format": 1, "id": secrets.token_hex(8)}
-        write_bytes(mark, (json.dumps(told) + "\n").encode())
+    (folder / OWNERS).mkdir(parents=True, exist_ok=True, mode=0o700)
+    with alone(folder):
+        _require_database(folder)
+        for name in _FOLDERS:
+            if name != "recordings" or not mark.is_file():  # lost, it is never made anew in silence
+                (folder / name).mkdir(exist_ok=True, mode=0o700)
+        if not database.is_file():
+            create(database)
+        if not mark.is_file():
+            told = {"format": 1, "id": secrets.token_hex(8)}
+            write_bytes(mark, (json.dumps(told) + "\n").encode())
+
+
+def _require_database(folder: Path) -> None:
+    """Raises DeviceError where there was a store and its database is gone: a new one would hide what is there."""
+    recordings = folder / "recordings"
+    has_recordings = recordings.is_dir() and any(recordings.iterdir())
+    if not (folder / "store.db").is_file() and ((folder / MARK).is_file() or has_recordings):
+        raise DeviceError(
+            f"the store {folder} has lost its database: get a backup (`fidgety store restore BACKUP NEW-FOLDER`), or "
+            f"make the list anew from the recordings (`fidgety store rebuild --store {folder}`)"
+        )

@@ -23,7 +23,17 @@ from fidgety.device.chunks import ChunkReader, stream_key, write_chunks
 from fidgety.durable import Reader, Writer, explain, faults, sync
 from fidgety.errors import DeviceError, UsageError
 
-__all__ = ["KEY_FILE", "SEALED", "Key", "key_id_of", "make_key_file", "open_sealed", "read_key_file", "seal"]
+__all__ = [
+    "KEY_FILE",
+    "SEALED",
+    "Key",
+    "default_key_file",
+    "key_id_of",
+    "make_key_file",
+    "open_sealed",
+    "read_key_file",
+    "seal",
+]
 
 KEY_FILE = "FIDGETY_KEY_FILE"  # environment: where the key of the store is
 SEALED = ".sealed"
@@ -54,6 +64,11 @@ class Key:
             return stream_key(self.secret, sealed[:32], _BLOB_USE).decrypt(bytes(12), sealed[32:], place.encode())
         except InvalidTag:
             raise DeviceError(f"what the database holds of {place} was changed: bring back a backup") from None
+
+
+def default_key_file() -> Path | None:
+    """`$FIDGETY_KEY_FILE`; None where it is not set."""
+    return Path(chosen) if (chosen := os.environ.get(KEY_FILE)) else None
 
 
 def make_key_file(path: Path) -> Key:
