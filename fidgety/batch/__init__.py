@@ -6,6 +6,7 @@ recordings.py   names and folders on the command line -> recordings
 infants.py      a table of infants -> what is known of each recording's
 faults.py       the recording's fault or the device's
 cluster.py      the same on the machines of a Dask cluster (extra `cluster`)
+for_store.py    a recording of the store, for the service
 """
 
 from fidgety.batch.one import Outputs, Request, check_one, make_folder, score_one, write_poses

@@ -32,7 +32,7 @@ def test_import_switches_the_telemetry_of_onnx_runtime_off() -> None:
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed here")
 def test_score_makes_no_socket(tmp_path: Path, make_track: TrackMaker) -> None:
     """Without the switch there are five, for the look-up of a host's name (ONNX Runtime 1.32)."""
-    track, log = make_track(tmp_path / "a.poses"), tmp_path / "calls"
+    track, log = make_track(tmp_path / "a.poses", seconds=30.0), tmp_path / "calls"
     command = ["strace", "-f", "-e", "trace=socket", "-o", str(log), sys.executable, "-c", SCORE]
     command += [str(track), "--age-weeks", "13", "--min-assessable-s", "5", "--out", str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
