@@ -28,7 +28,7 @@ from fidgety.skeleton import BLAZEPOSE_33
 
 pytestmark = [pytest.mark.bundle, pytest.mark.usefixtures("bundle")]
 N_RECORDINGS = 5
-N_KILLS = 15  # of each command
+N_KILLS = int(os.environ.get("FIDGETY_KILLS", "15"))  # of each command
 
 # Loads everything once and forks for each call: thirty starts cost no thirty imports. Prints the child's number and,
 # when it is gone, its status.
