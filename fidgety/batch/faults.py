@@ -27,9 +27,12 @@ _OF_THE_DEVICE = {
     errno.ENXIO: "the device is gone; plug it in again",
     errno.ESTALE: "the shared folder is gone; mount it again",
     errno.ENOTCONN: "the shared folder is gone; mount it again",
-    errno.EHOSTDOWN: "the shared folder does not answer; mount it again",
-    errno.ETIMEDOUT: "the shared folder does not answer; mount it again",
+    errno.EHOSTDOWN: "its host does not answer; check cable and mount",
+    errno.ETIMEDOUT: "its host does not answer; check cable and mount",
 }
+# Decoders say these of damaged files too (a length that is absurd, an end that is missing). What is the disk's or the
+# memory's is seen where the same file is read to be hashed.
+_SAID_OF_DAMAGE = {errno.EIO, errno.ENOMEM, errno.EAGAIN}
 _TEXTS = {  # bare C++ exceptions that carry no number
     "too many open files": errno.EMFILE,
     "bad_alloc": errno.ENOMEM,
@@ -43,15 +46,24 @@ def device_fault(error: BaseException) -> str | None:
     """What is wrong with the device and what to do, where an error or one of its causes tells; None: not its fault."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, MemoryError):
-            return _OF_THE_DEVICE[errno.ENOMEM]
-        if isinstance(cause, OSError) and cause.errno in _OF_THE_DEVICE:
-            return _OF_THE_DEVICE[cause.errno]
-        for text, number in _TEXTS.items():
-            if not isinstance(cause, OSError) and text in str(cause).lower():
-                return _OF_THE_DEVICE[number]
+        number = _number_of(cause)
+        if number is not None:
+            return _OF_THE_DEVICE[number]
         cause = cause.__cause__
     return None
+
+
+def _number_of(cause: BaseException) -> int | None:
+    """The errno of a fault of the device; None where this is none."""
+    is_decoder = type(cause).__module__.partition(".")[0] == "av"
+    if isinstance(cause, MemoryError) and not is_decoder:
+        return errno.ENOMEM
+    if isinstance(cause, OSError):
+        is_known = cause.errno in _OF_THE_DEVICE and not (is_decoder and cause.errno in _SAID_OF_DAMAGE)
+        return cause.errno if is_known else None
+    if is_decoder or isinstance(cause, SourceError):
+        return None  # says what its cause says
+    return next((number for text, number in _TEXTS.items() if text in str(cause).lower()), None)
 
 
 @contextmanager

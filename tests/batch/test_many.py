@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import pytest
 
 from fidgety.batch.faults import device_fault
@@ -196,6 +197,9 @@ def test_score_without_file_handles_never_calls_a_recording_damaged(
         (MemoryError(), True),
         (RuntimeError("can't start new thread"), True),
         (SourceError("moov atom not found"), False),
+        (av.error.OSError(errno.EIO, "Input/output error"), False),
+        (av.error.MemoryError(errno.ENOMEM, "Cannot allocate memory"), False),
+        (av.error.OSError(errno.EMFILE, "Too many open files"), True),
     ],
 )
 def test_device_fault_looks_at_causes(error: Exception, is_device: bool) -> None:
