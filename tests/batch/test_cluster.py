@@ -49,7 +49,7 @@ def process(*arguments: str, log: Path, **environment: str) -> Iterator[subproce
 
 
 def wait_for(condition: Callable[[], bool], what: str) -> None:
-    until_s = time.monotonic() + 60.0
+    until_s = time.monotonic() + 180.0
     while not condition():
         assert time.monotonic() < until_s, what
         time.sleep(0.02)
@@ -92,7 +92,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_score_on_a_cluster_equals_one_machine_though_a_worker_is_killed(
     tmp_path: Path, make_track: TrackMaker
 ) -> None:
@@ -103,20 +103,20 @@ def test_score_on_a_cluster_equals_one_machine_though_a_worker_is_killed(
     make_track(tmp_path / "bad" / "poison.poses", 7)
     (tmp_path / "preload.py").write_text(_POISON)
     with score(recordings, alone_out) as alone:
-        alone.communicate(timeout=120)
+        alone.communicate(timeout=240)
     assert alone.returncode == 0
     with cluster(tmp_path, 3, str(tmp_path / "preload.py")) as (address, workers):
         with score(recordings, shared_out, "--cluster", address, "--csv", str(tmp_path / "all.csv")) as shared:
             wait_for(lambda: any(shared_out.glob("*.json")), "nothing was scored")
             workers[0].send_signal(signal.SIGKILL)
-            out, err = shared.communicate(timeout=120)
+            out, err = shared.communicate(timeout=240)
         assert shared.returncode == 0, err
         assert "6 recordings: " in out
         assert contents(shared_out) == contents(alone_out)
         rows = (tmp_path / "all.csv").read_text().splitlines()
         assert [row.split(",")[0] for row in rows[1:]] == [f"{seed}.poses" for seed in range(6)]
         with score(tmp_path / "bad", shared_out, "--cluster", address) as poisoned:
-            _, err = poisoned.communicate(timeout=120)
+            _, err = poisoned.communicate(timeout=240)
         assert poisoned.returncode == 2, err
         assert "poison.poses is set aside: its workers died 2 times" in err
         assert len(list(shared_out.glob("*.json"))) == 6
