@@ -34,7 +34,7 @@ $(VENV)/.demo: pyproject.toml
 # torch comes first and pinned: any other spelling pulls gigabytes of GPU libraries.
 $(VENV)/.test: $(VENV)/.demo
 	$(PIP) torch==2.13.0
-	$(PIP) --editable '.[export,train,dev]'
+	$(PIP) --editable '.[export,train,cluster,dev]'
 	$(PIP) --no-deps --only-binary=:all: $(NVIDIA) || echo "NVIDIA's parser cannot be had here: its tests are skipped"
 	touch $@
 

@@ -12,13 +12,24 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from fidgety.commands import bundle, calibrate, cohort, device, evaluate, phantom, record, store, train, train_cohort
+from fidgety.commands import (
+    bundle,
+    calibrate,
+    cohort,
+    device,
+    evaluate,
+    phantom,
+    record,
+    serve,
+    store,
+    train,
+    train_cohort,
+)
 from fidgety.commands import log as log_command
-from fidgety.commands.options import BundlePath, DeviceName, DeviceOption, load_bundle, load_device, log
+from fidgety.commands.options import BundlePath, DeviceName, DeviceOption, load_bundle, load_device, log, with_limit
 from fidgety.errors import FidgetyError, NotAssessable, Stopped
 
 if TYPE_CHECKING:
-    from fidgety.batch import Outputs, Request
     from fidgety.bundle import Bundle
     from fidgety.records import Characteristics
     from fidgety.runtime.devices import Device
@@ -37,6 +48,7 @@ app.add_typer(cohort.app, name="cohort")
 app.add_typer(log_command.app, name="log")
 app.add_typer(device.app, name="device")
 app.add_typer(phantom.app, name="phantom")
+app.command("serve")(serve.serve)
 app.add_typer(store.app, name="store")
 app.command("record")(record.record)
 app.command("train")(train_cohort.train)
@@ -64,7 +76,8 @@ Seconds = Annotated[float | None, typer.Option("--seconds", min=1.0, help="Watch
 @app.command()
 def score(
     recordings: Annotated[
-        list[str], typer.Argument(help="Videos, cameras (0, /dev/video0, rtsp://...), .poses or .npz.")
+        list[str],
+        typer.Argument(help="Videos, folders of videos, cameras (0, /dev/video0, rtsp://...), .poses or .npz."),
     ],
     born: Born = None,
     recorded: Recorded = None,
@@ -72,6 +85,10 @@ def score(
     age_weeks: AgeWeeks = None,
     sex: Sex = None,
     birth_weight: BirthWeight = None,
+    infants: Annotated[
+        Path | None,
+        typer.Option(help="CSV: recording, born, recorded, gestation, sex, birth_weight or age_weeks; a row each."),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder for result, report and poses.")] = Path("fidgety-results"),
     is_json: Annotated[bool, typer.Option("--json", help="Print JSON, one line per recording.")] = False,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write one row per recording.")] = None,
@@ -84,18 +101,25 @@ def score(
     bundle_path: BundlePath = None,
     threads: Threads = 2,
     device_name: DeviceOption = DeviceName.auto,
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="Hand recordings to the Dask scheduler at this address (opens a connection to it)."),
+    ] = None,
 ) -> None:
-    """Score recordings: FMs frequency, risk, when FMs were seen, and whether it can be assessed at all."""
+    """Score recordings: FMs frequency, risk, when FMs were seen, and whether it can be assessed at all.
+
+    A folder is searched for recordings. What has a result is not scored again: call again to go on after a stop.
+    Exit code: 2 if any cannot be read, else 3 if any is not assessable, else 0.
+    """
     from fidgety.batch import Request, make_folder
+    from fidgety.commands.results import Output, score_all
     from fidgety.infant import characteristics
 
     infant = characteristics(born, recorded, gestation, age_weeks, sex, birth_weight)
-    if len(recordings) > 1 and infant.corrected_age_weeks is not None:
-        log("note: the same infant's age and characteristics are used for all recordings of this call")
-    model = _with_limit(load_bundle(bundle_path), min_assessable_s)
+    model = with_limit(load_bundle(bundle_path), min_assessable_s)
     folder, chosen = make_folder(out), load_device(device_name, model)
     request = Request(model, infant, folder, is_forced, fps, seconds, threads, min_assessable_s, chosen)
-    _print_results(recordings, request, is_json, csv)
+    score_all(recordings, request, infants, cluster, Output(is_json, csv))
 
 
 @app.command()
@@ -115,7 +139,7 @@ def check(
     from fidgety.infant import characteristics
 
     infant = characteristics(born, recorded, gestation, age_weeks)
-    model = _with_limit(load_bundle(bundle_path), min_assessable_s)
+    model = with_limit(load_bundle(bundle_path), min_assessable_s)
     chosen = load_device(device_name, model)
     codes = [_check_one(address, infant, model, seconds, threads, chosen) for address in recordings]
     if any(codes):
@@ -162,62 +186,6 @@ def main() -> NoReturn:
 
 def _stop(*_: object) -> NoReturn:
     raise Stopped("stopped; the recording is untouched and nothing half-done was kept")
-
-
-def _with_limit(bundle: Bundle, min_assessable_s: float | None) -> Bundle:
-    """The bundle with its duration rule set anew for this run."""
-    from dataclasses import replace
-
-    if min_assessable_s is None:
-        return bundle
-    quality = replace(bundle.manifest.quality, min_assessable_s=min_assessable_s)
-    return replace(bundle, manifest=replace(bundle.manifest, quality=quality))
-
-
-def _print_results(recordings: list[str], request: Request, is_json: bool, csv: Path | None) -> None:
-    import json
-
-    from fidgety.batch import score_one
-    from fidgety.errors import SourceError
-    from fidgety.progress import Progress
-    from fidgety.report.table import assessment_to_json, write_csv
-    from fidgety.report.text import format_assessment, format_line, format_summary
-
-    done: list[Outputs] = []
-    n_unreadable = 0
-    for address in recordings:
-        try:
-            with Progress() as progress:
-                outputs = score_one(address, request, progress.start)
-        except SourceError as error:
-            if len(recordings) == 1:
-                raise
-            log(f"fidgety: {error}")
-            n_unreadable += 1
-            continue
-        done.append(outputs)
-        if is_json:
-            print(json.dumps(assessment_to_json(outputs.assessment), allow_nan=False), flush=True)
-        elif len(recordings) == 1:
-            print(format_assessment(outputs.assessment))
-            _print_report_place(outputs)
-        else:
-            print(format_line(outputs.assessment), flush=True)
-    results = [outputs.assessment for outputs in done]
-    if csv is not None:
-        write_csv(csv, results)
-    if len(recordings) > 1 and not is_json:
-        print(format_summary(results))
-    if n_unreadable:
-        raise typer.Exit(SourceError.exit_code)
-    if any(not result.is_assessable for result in results):
-        raise typer.Exit(NotAssessable.exit_code)
-
-
-def _print_report_place(outputs: Outputs) -> None:
-    if outputs.report is not None:
-        again = "" if outputs.is_new else " (scored before; --force scores again)"
-        print(f"Report     {outputs.report}{again}")
 
 
 def _check_one(

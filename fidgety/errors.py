@@ -3,6 +3,7 @@
 FidgetyError
 ├── UsageError       2  what was asked for makes no sense (a date, an option, a folder that is not there)
 ├── SourceError      2  the recording cannot be opened or read at all
+│   └── UnsettledError 2  it changes while it is read: still being written, or cut short under the reader
 ├── DeviceError      4  disk, camera or accelerator let us down
 ├── BundleError      5  the model bundle is missing, damaged or not ours to use
 │   └── FetchError   5  the pose network could not be fetched or is not the file that it should be
@@ -22,6 +23,7 @@ __all__ = [
     "NotAssessable",
     "SourceError",
     "Stopped",
+    "UnsettledError",
     "UsageError",
 ]
 
@@ -42,6 +44,10 @@ class SourceError(FidgetyError):
     """The recording or camera cannot be opened or read."""
 
     exit_code = 2
+
+
+class UnsettledError(SourceError):
+    """The recording changes while it is read: it is still being written, or was cut short under the reader."""
 
 
 class NotAssessable(FidgetyError):  # noqa: N818 - the field's word for the result

@@ -11,7 +11,18 @@ import pytest
 import fidgety
 
 PACKAGE = Path(fidgety.__file__).parent
-TRAINING_ONLY = ("torch", "onnx", "tflite", "ai_edge_litert", "matplotlib", "pydantic", "scipy", "sklearn", "tensorrt")
+TRAINING_ONLY = (
+    "torch",
+    "onnx",
+    "tflite",
+    "ai_edge_litert",
+    "matplotlib",
+    "pydantic",
+    "scipy",
+    "sklearn",
+    "tensorrt",
+    "distributed",
+)
 BASE = {"bundle", "durable", "records", "skeleton", "errors"}
 PLAIN_MODULES = ("infant", "records", "skeleton", "errors", "durable", "__init__")
 MIDDLE = ("export", "calibration", "device", "training", "phantom", "report")
@@ -56,6 +67,16 @@ def test_runtime_imports_no_training_package(path: Path) -> None:
 @pytest.mark.parametrize("path", files_of("cohort"), ids=lambda path: path.stem)
 def test_cohort_imports_only_what_lies_below_it(path: Path) -> None:
     assert parts_of(path) <= BASE | {"cohort", "infant", "runtime"}
+
+
+@pytest.mark.parametrize("path", files_of("batch"), ids=lambda path: path.stem)
+def test_batch_imports_only_what_lies_below_it(path: Path) -> None:
+    assert parts_of(path) <= BASE | {"__version__", "batch", "cohort", "device", "infant", "report", "runtime"}
+
+
+def test_distributed_is_imported_for_the_cluster_only() -> None:
+    users = {path for path in PACKAGE.rglob("*.py") if "distributed" in {n.split(".")[0] for n in imported_by(path)}}
+    assert users == {PACKAGE / "batch" / "cluster.py"}
 
 
 @pytest.mark.parametrize("path", files_of("device"), ids=lambda path: path.stem)

@@ -32,6 +32,7 @@ __all__ = [
     "needs_extras",
     "open_store",
     "store_place",
+    "with_limit",
 ]
 
 
@@ -86,6 +87,13 @@ def load_bundle(path: Path | None) -> Bundle:
     bundle = open_bundle(bundle_place(path))
     require_trusted(bundle)
     return bundle
+
+
+def with_limit(bundle: Bundle, min_assessable_s: float | None) -> Bundle:
+    """The bundle with its duration rule set anew for this run."""
+    from fidgety.batch.one import limited
+
+    return limited(bundle, min_assessable_s)
 
 
 def store_place(path: Path | None) -> Path:

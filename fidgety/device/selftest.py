@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import as_file, files
 from io import BytesIO
@@ -23,6 +23,7 @@ import numpy as np
 from fidgety import __version__
 from fidgety.bundle import Bundle
 from fidgety.device.golden import TOLERANCES, Arrays, differences, golden_inputs, golden_outputs
+from fidgety.device.system_clock import state_folder
 from fidgety.durable import faults, write_bytes
 from fidgety.errors import BundleError, DeviceError
 from fidgety.records import Characteristics
@@ -37,6 +38,7 @@ __all__ = [
     "Outcome",
     "Reference",
     "as_reference",
+    "daily_test",
     "demo_path",
     "find_reference",
     "judge",
@@ -224,6 +226,27 @@ def run_selftest(bundle: Bundle, reference: Reference, device: Device = CPU) -> 
         checks,
         device.settings(),
     )
+
+
+def daily_test(
+    folder: Path, device_for: Callable[[Bundle], Device], say: Callable[[str], None]
+) -> Callable[[Bundle], str | None]:
+    """A check for a service: None where the bundle's self-test is current or passes now, else what failed.
+
+    Outcomes are kept in `folder`; references are this box's own or the demo's. It raises as `run_selftest` does.
+    """
+
+    def test(bundle: Bundle) -> str | None:
+        device = device_for(bundle)
+        if selftest_is_current(folder, bundle, device):
+            return None
+        say(f"self-test of {bundle.label} before the first infant")
+        outcome = run_selftest(bundle, find_reference(state_folder(), bundle), device)
+        keep_outcome(folder, outcome)
+        say(f"self-test {'passed' if outcome.is_passed else 'FAILED'} in {outcome.took_s:.0f} s")
+        return "; ".join(check.sentence for check in outcome.checks if not check.is_passed) or None
+
+    return test
 
 
 def judge(measured: Measured, reference: Reference, bundle: Bundle) -> tuple[Check, ...]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from fidgety.errors import DeviceError, SourceError
+from fidgety.errors import DeviceError, SourceError, UnsettledError
 from fidgety.records import Pose
 from fidgety.skeleton import COCO_17, SKELETONS, Skeleton
 
@@ -27,6 +27,7 @@ __all__ = ["POSE_SUFFIXES", "PoseRecording", "PoseWriter", "open_poses"]
 POSE_SUFFIXES = (".poses", ".npz")
 FORMAT = "fidgety-poses-2"
 _LONGEST_LEAP_S = 600.0
+_BLOCK_POSES = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,17 +141,38 @@ def _open_pose_file(path: Path) -> PoseRecording:
     n = (path.stat().st_size - offset) // record.itemsize
     if n == 0:
         raise SourceError(f"{path} holds no poses: make it anew with `fidgety pose`")
-    rows = np.memmap(path, record, "r", offset, (n,))
-    _check_times(path, "times", np.asarray(rows["time_s"]))
-    return PoseRecording(path.name, skeleton, _StoredPoses(rows), n, about)
+    stored = _StoredPoses(path, record, offset, n)
+    _check_times(path, "times", np.concatenate([rows["time_s"] for rows in stored.blocks()]))
+    return PoseRecording(path.name, skeleton, stored, n, about)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _StoredPoses:
-    rows: np.ndarray[Any, Any]
+    """Read block by block: a mapped file that is cut short under its reader would end the whole process."""
+
+    path: Path
+    record: np.dtype[Any]
+    offset: int  # bytes of the header
+    n: int
+
+    def blocks(self) -> Iterator[np.ndarray[Any, Any]]:
+        """Records in order. Raises UnsettledError where the file is shorter now than it was."""
+        n_left = self.n
+        with self.path.open("rb") as stream:
+            stream.seek(self.offset)
+            while n_left:
+                wanted = min(n_left, _BLOCK_POSES)
+                data = stream.read(wanted * self.record.itemsize)
+                rows = np.frombuffer(data, self.record, len(data) // self.record.itemsize)
+                if len(rows) < wanted:
+                    raise UnsettledError(
+                        f"{self.path} was cut short while it was read: score it again when it is whole"
+                    )
+                n_left -= wanted
+                yield rows
 
     def __iter__(self) -> Iterator[Pose]:
-        for row in self.rows:
+        for row in (row for rows in self.blocks() for row in rows):
             yield Pose(
                 int(row["frame_index"]),
                 float(row["time_s"]),

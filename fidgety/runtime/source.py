@@ -19,7 +19,7 @@ import av
 import cv2
 import numpy as np
 
-from fidgety.errors import SourceError
+from fidgety.errors import SourceError, UnsettledError
 from fidgety.records import FloatArray, Frame, UInt8Array
 
 __all__ = ["Source", "SourceInfo", "frame_from_picture", "frame_from_rgb", "open_source"]
@@ -95,7 +95,7 @@ class Source:
             )
         self.ended_early = self.ended_early or self._missing_end(stream, last_time_s)
         if self._state_at_start != _file_state(self._path):
-            raise SourceError(
+            raise UnsettledError(
                 f"{self.info.name} changed while it was read: wait until it is written, then score it again"
             )
 

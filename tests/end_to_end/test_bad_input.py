@@ -37,7 +37,7 @@ def assert_no_number(text: str) -> None:
     ("make", "message"),
     [
         (lambda _: None, "there is no recording"),
-        (lambda path: path.mkdir(), "is a folder"),
+        (lambda path: path.mkdir(), "holds no recordings"),
         (lambda path: path.write_bytes(b""), "is empty"),
         (lambda path: path.write_text("not a video\n" * 50), "no readable video"),
         (lambda path: path.write_bytes(os.urandom(4096)), "no readable video"),

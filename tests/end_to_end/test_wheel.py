@@ -34,6 +34,7 @@ def test_wheel_holds_what_it_needs_and_no_test(wheel: Path) -> None:
         "fidgety/demo/mam_window.onnx",
         "fidgety/demo/mam.json",
         "fidgety/phantom/pose_noise.npz",
+        "fidgety/device/systemd/fidgety.service",
     ):
         assert needed in names
     assert not [name for name in names if name.startswith("tests/") or "pose_landmarks" in name]

@@ -1,16 +1,17 @@
-"""Many recordings, one after another: what is scored already is not scored again, and one bad file stops nothing.
+"""One recording -> its result on disk; what is scored already is not scored again.
 
 Each recording leaves `<name>-<hash>.json`, `.html` and `.poses` in the output folder, named by its content, so that two
-files of one name never meet. Every file appears whole or not at all.
+files of one name never meet. Every file appears whole or not at all, the `.json` last.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import platform
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from typing import Any
 import onnxruntime
 
 from fidgety import __version__
+from fidgety.batch.faults import blaming_the_device
 from fidgety.bundle import Bundle, sha256_of_file
-from fidgety.errors import DeviceError, SourceError, UsageError
+from fidgety.errors import DeviceError, SourceError, UnsettledError, UsageError
 from fidgety.records import Assessment, Characteristics, Quality
 from fidgety.report.page import write_report
 from fidgety.report.table import read_json, write_json
@@ -29,7 +31,19 @@ from fidgety.runtime.pipeline import Job, Watcher, assess_poses, assess_recordin
 from fidgety.runtime.posefile import POSE_SUFFIXES, open_poses
 from fidgety.runtime.source import SourceInfo, open_source
 
-__all__ = ["Outputs", "Request", "check_one", "make_folder", "score_one", "write_poses"]
+__all__ = [
+    "Outputs",
+    "Request",
+    "check_one",
+    "file_state",
+    "limited",
+    "make_folder",
+    "present_result",
+    "result_stem",
+    "score_one",
+    "versions",
+    "write_poses",
+]
 
 WatcherFor = Callable[[SourceInfo], Watcher | None]
 _SETTINGS = ("min_assessable_s", "seconds", "fps")  # what a call may set apart from the bundle
@@ -76,25 +90,50 @@ def make_folder(folder: Path) -> Path:
 def score_one(address: str, request: Request, watcher_for: WatcherFor) -> Outputs:
     """Score one recording, camera or pose track, or give the result that is already there.
 
-    Raises SourceError, BundleError or DeviceError.
+    Raises SourceError (UnsettledError where the file changed meanwhile), BundleError or DeviceError: also where what
+    failed is the device's fault, such as too many open files.
     """
     path = Path(address)
-    is_file = path.is_file()
-    try:
-        sha256 = sha256_of_file(path) if is_file else None
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}") from error
-    stem = None if request.folder is None else _stem(request.folder, path, sha256)
-    if stem is not None and sha256 is not None and not request.is_forced:
-        present = _present(_with(stem, ".json"), sha256, request)
-        if present is not None:
-            return Outputs(present, _with(stem, ".html"), is_new=False)
-    assessment = _score(address, sha256, stem, request, watcher_for)
+    with blaming_the_device(), _standing_still(path):
+        try:
+            sha256 = sha256_of_file(path) if path.is_file() else None
+        except OSError as error:
+            raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+        stem = None if request.folder is None else result_stem(request.folder, path, sha256)
+        if (present := present_result(stem, sha256, request)) is not None:
+            return present
+        assessment = _score(address, sha256, stem, request, watcher_for)
     if stem is None:
         return Outputs(assessment, None, is_new=True)
-    write_report(_with(stem, ".html"), assessment)
-    write_json(_with(stem, ".json"), assessment)  # last: its presence says that all is there
+    with blaming_the_device():
+        write_report(_with(stem, ".html"), assessment)
+        write_json(_with(stem, ".json"), assessment)  # last: its presence says that all is there
     return Outputs(assessment, _with(stem, ".html"), is_new=True)
+
+
+def present_result(stem: Path | None, sha256: str | None, request: Request) -> Outputs | None:
+    """The result that lies at `stem` already, made of the same recording with the same bundle and settings."""
+    if stem is None or sha256 is None or request.is_forced:
+        return None
+    found = _present(_with(stem, ".json"), sha256, request)
+    return None if found is None else Outputs(found, _with(stem, ".html"), is_new=False)
+
+
+def file_state(path: Path) -> tuple[int, int] | None:
+    """(bytes, time of the last change in ns) of a file; None where there is no plain file."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return (state.st_size, state.st_mtime_ns) if path.is_file() else None
+
+
+def limited(bundle: Bundle, min_assessable_s: float | None) -> Bundle:
+    """The bundle with its duration rule set anew; as it is where there is nothing to set."""
+    if min_assessable_s is None:
+        return bundle
+    quality = replace(bundle.manifest.quality, min_assessable_s=min_assessable_s)
+    return replace(bundle, manifest=replace(bundle.manifest, quality=quality))
 
 
 def check_one(
@@ -138,6 +177,27 @@ def write_poses(
     return n_poses
 
 
+@contextmanager
+def _standing_still(path: Path) -> Iterator[None]:
+    """Raises UnsettledError where the file is not the same afterwards, whatever else went wrong with it."""
+    before = file_state(path)
+    try:
+        yield
+    except SourceError as error:
+        _require_same(path, before, error)
+        raise
+    _require_same(path, before, None)
+
+
+def _require_same(path: Path, before: tuple[int, int] | None, cause: SourceError | None) -> None:
+    after = file_state(path)
+    if before is None or after == before:
+        return
+    if after is None:
+        raise SourceError(f"{path} was taken away while it was read: bring it back and score it again") from cause
+    raise UnsettledError(f"{path} changed while it was read: wait until it is written, then score it again") from cause
+
+
 def _score(
     address: str, sha256: str | None, stem: Path | None, request: Request, watcher_for: WatcherFor
 ) -> Assessment:
@@ -168,6 +228,8 @@ def _require_end(info: SourceInfo, max_duration_s: float | None) -> None:
 
 def _rename(part: Path, target: Path) -> None:
     try:
+        with part.open("rb+") as stream:  # what has a name is on the disk, also after a power cut
+            os.fsync(stream.fileno())
         part.replace(target)
     except OSError as error:
         raise DeviceError(f"{target} cannot be written: {error.strerror}") from error
@@ -186,7 +248,7 @@ def _job(name: str, sha256: str | None, poses_path: Path | None, request: Reques
         poses_path,
         request.max_duration_s,
         request.n_threads,
-        {**_settings(request), **request.device.settings(), **_versions()},
+        {**_settings(request), **request.device.settings(), **versions()},
         request.device,
     )
 
@@ -197,14 +259,15 @@ def _settings(request: Request) -> dict[str, float]:
     return {name: round(value, 6) for name, value in zip(_SETTINGS, given, strict=True) if value is not None}
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of this program and of what a result depends on: part of every result."""
     packages = {name: version(name) for name in ("av", "numpy", "opencv-python-headless")}
     # Of the module itself: it comes as `onnxruntime` or, with accelerators, as `onnxruntime-gpu`.
     engine = {"onnxruntime": str(onnxruntime.__version__)}
     return {"fidgety": __version__, "python": platform.python_version(), **engine, **packages}
 
 
-def _stem(folder: Path, path: Path, sha256: str | None) -> Path:
+def result_stem(folder: Path, path: Path, sha256: str | None) -> Path:
     """`folder/name-hash8`; a camera's results are named by its address."""
     name = path.name if sha256 is None else f"{path.stem}-{sha256[:8]}"
     return folder / "".join(c if c.isalnum() or c in "-_. " else "_" for c in name)

@@ -1,0 +1,49 @@
+"""The systemd unit of the service, filled in for this installation."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from fidgety.errors import UsageError
+
+__all__ = ["UnitPlan", "render_unit"]
+
+_HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPlan:
+    """What the unit is to run, as whom, and what it may write."""
+
+    command: tuple[str, ...]
+    store: Path
+    watch: Path | None
+    reads: tuple[Path, ...]  # further folders that it must see: program, bundle, keys
+    user: str
+    memory_max: str = "2G"
+
+
+def render_unit(plan: UnitPlan) -> str:
+    """The unit's text. Raises UsageError for a path that cannot stand in it."""
+    for path in (plan.store, *((plan.watch,) if plan.watch else ())):
+        if not path.is_absolute() or any(c in str(path) for c in " \t\n\"'\\%"):
+            raise UsageError(f"{path} cannot stand in a unit: choose a folder without spaces, quotes, \\ and %")
+    text = files("fidgety.device").joinpath("systemd/fidgety.service").read_text(encoding="utf-8")
+    everything = (plan.store, *plan.reads, *((plan.watch,) if plan.watch else ()))
+    is_at_home = any(path.is_relative_to(home) for path in everything for home in _HOMES)
+    words = {
+        "@COMMAND@": " ".join(shlex.quote(word).replace("%", "%%") for word in plan.command),
+        "@STORE@": str(plan.store),
+        "@WATCH_MOUNT@": f" {plan.watch}" if plan.watch else "",
+        "@WATCH@": f"ReadOnlyPaths={plan.watch}\n" if plan.watch else "",
+        "@USER@": plan.user,
+        "@MEMORY_MAX@": plan.memory_max,
+        # Program or data in a home: it is seen, and read-only but for the store. Elsewhere homes are not even seen.
+        "@PROTECT_HOME@": "read-only" if is_at_home else "yes",
+    }
+    for mark, value in words.items():
+        text = text.replace(mark, value)
+    return text
