@@ -200,7 +200,7 @@ def _request(order: Order, folder: Path | None) -> Request:
         )
     fps, max_duration_s, n_threads, min_assessable_s = order["settings"]
     infant = Characteristics(**order["characteristics"])
-    device = _same_device(*order["device"], bundle)
+    device = _same_device(order["device"][0], order["device"][1], bundle)
     bundle = limited(bundle, min_assessable_s)
     return Request(bundle, infant, folder, True, fps, max_duration_s, n_threads, min_assessable_s, device)
 

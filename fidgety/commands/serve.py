@@ -20,11 +20,14 @@ from fidgety.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from fidgety.batch.for_store import DeviceFor
+    from fidgety.bundle import Bundle
     from fidgety.device.arrivals import Arrivals
     from fidgety.device.bundle_keeper import SelfTest
     from fidgety.device.store import Store
     from fidgety.device.voice import Voice
     from fidgety.device.watch_folder import Arrival
+    from fidgety.runtime.devices import Device
 
 __all__ = ["serve"]
 
@@ -71,7 +74,6 @@ def serve(
         return
     import signal
     import time
-    from functools import cache
 
     from fidgety.batch.for_store import scorer_for_store
     from fidgety.device.bundle_keeper import BundleKeeper
@@ -85,7 +87,7 @@ def serve(
 
     voice, stop = Voice(), Stop()
     cooling = Cooling(hottest_zone_c, Limits(slow_from_c, wait_from_c, cool_below_c))
-    device_for = cache(lambda bundle: load_device(device, bundle))
+    device_for = _devices(device)
     test = daily_test(place / "service", device_for, voice.info) if has_self_test else _untested(voice)
     keeper = BundleKeeper(bundle_place(bundle_path), lambda: load_bundle(bundle_path), test, voice)
     key_place = key_file or default_key_file()
@@ -97,6 +99,18 @@ def serve(
         scorer = scorer_for_store(threads, min_assessable_s, device_for)
         plan = Plan(poll_s, is_once)
         Service(opened, keeper, scorer, voice, Watchdog(clock_s=time.monotonic), cooling, stop, arrivals, plan).run()
+
+
+def _devices(asked: DeviceName) -> DeviceFor:
+    """Chooses the device anew for every bundle, once."""
+    chosen: dict[str, Device] = {}
+
+    def device_for(bundle: Bundle) -> Device:
+        if bundle.sha256 not in chosen:
+            chosen[bundle.sha256] = load_device(asked, bundle)
+        return chosen[bundle.sha256]
+
+    return device_for
 
 
 def _untested(voice: Voice) -> SelfTest:

@@ -156,7 +156,7 @@ def test_serve_killed_at_random_moments(tmp_path: Path, recordings: Path, forkin
     seed = int(os.environ.get("FIDGETY_SEED", random.randrange(10**6)))
     print(f"FIDGETY_SEED={seed}")
     place = tmp_path / "store"
-    command = ["serve", "--store", place, "--watch", recordings, "--settle-s", "0", "--once"]
+    command = ["serve", "--store", place, "--watch", recordings, "--settle-s", "0", "--once", "--no-self-test"]
     command += ["--min-assessable-s", "5"]
     with seed_in_failures(seed):
         results = lambda: len(list(place.glob("recordings/*/*-result.json")))  # noqa: E731
@@ -177,7 +177,7 @@ def test_serve_disk_full_keeps_the_recording(tmp_path: Path, recordings: Path, f
     place = tmp_path / "store"
     with Store.open(place) as store:
         store.add(recordings / "0.poses")
-    command = ["serve", "--store", place, "--once", "--min-assessable-s", "5"]
+    command = ["serve", "--store", place, "--once", "--min-assessable-s", "5", "--no-self-test"]
     forking.start("limited", 20_000, *command)
     assert forking.end() == 4
     assert "the database" in (tmp_path / "log").read_text()
@@ -192,7 +192,7 @@ def test_serve_disk_full_keeps_the_recording(tmp_path: Path, recordings: Path, f
 
 def test_serve_store_that_cannot_be_written(tmp_path: Path, forking: Forking) -> None:
     (tmp_path / "store").write_text("a file in its place")
-    forking.start("serve", "--store", tmp_path / "store", "--once")
+    forking.start("serve", "--store", tmp_path / "store", "--once", "--no-self-test")
     assert forking.end() == 4
     assert "cannot be opened" in (tmp_path / "log").read_text()
 
@@ -214,7 +214,7 @@ def test_serve_asked_to_stop_ends_at_once_and_puts_the_recording_back(
     place = tmp_path / "store"
     systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     systemd.bind(str(tmp_path / "notify"))
-    forking.start("serve", "--store", place, "--watch", recordings, "--settle-s", "0")
+    forking.start("serve", "--store", place, "--watch", recordings, "--settle-s", "0", "--no-self-test")
     log = tmp_path / "log"
     until_s = time.monotonic() + 60.0
     while "R000001: is being scored" not in log.read_text() and time.monotonic() < until_s:
