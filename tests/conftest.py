@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -22,6 +24,9 @@ from fidgety.bundle import (
 )
 from fidgety.records import FloatArray, Pose
 from fidgety.skeleton import BLAZEPOSE_33
+
+if TYPE_CHECKING:
+    from fidgety.calibration.recorded_inputs import RecordedInputs
 
 PoseMaker = Callable[..., Pose]
 
@@ -153,3 +158,31 @@ def _make_pose(
         presence=0.0 if is_missing else 0.95,
         n_others=n_others,
     )
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first 11 s of the sample recording, copied without decoding."""
+    import av
+
+    from fidgety.export.publish import demo_file
+
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    with av.open(str(demo_file("sample.mp4"))) as given, av.open(str(path), "w") as made:
+        video = given.streams.video[0]
+        copied = made.add_stream_from_template(video)
+        for packet in given.demux(video):
+            if packet.dts is None or packet.pts * packet.time_base > 11:
+                break
+            packet.stream = copied
+            made.mux(packet)
+    return path
+
+
+@pytest.fixture(scope="session")
+def recorded_clip(clip: Path) -> RecordedInputs:
+    """What the networks were given in that clip. Not to be changed."""
+    from fidgety.bundle import default_bundle_path, open_bundle
+    from fidgety.calibration.recorded_inputs import listen
+
+    return listen(clip, open_bundle(default_bundle_path()), 12)
