@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from fidgety.commands import bundle, calibrate, cohort, evaluate, phantom, train, train_cohort
+from fidgety.commands import bundle, calibrate, cohort, evaluate, export, phantom, train, train_cohort
 from fidgety.commands.options import BundlePath, load_bundle, log
 from fidgety.errors import FidgetyError, NotAssessable, Stopped
 
@@ -33,6 +33,7 @@ app.add_typer(bundle.app, name="bundle")
 app.add_typer(calibrate.app, name="calibrate")
 app.add_typer(cohort.app, name="cohort")
 app.add_typer(phantom.app, name="phantom")
+app.command("export")(export.export)
 app.command("train")(train_cohort.train)
 app.command("train-apply")(train_cohort.train_apply)
 app.command("evaluate")(evaluate.evaluate)
