@@ -43,6 +43,7 @@ def main() -> None:
         )
     print(report.machine)
     print("\n".join(format_rows(report.rows)))
+    print("\n".join(format_chain("fp32, one grey level brighter", report.controls)))
     for row in report.rows:
         print("\n".join(format_chain(f"{row.network} {row.precision}", row.chain)))
     for device, chain in report.together:

@@ -38,6 +38,7 @@ class PrecisionReport:
     ranges_sha256: str | None  # of what `calibrate ranges` wrote
     recordings: tuple[tuple[str, str], ...]  # of the parity gate: name, sha256
     rule: str
+    controls: tuple[ChainDifference, ...]  # fp32 against itself, pictures one grey level brighter
     rows: tuple[Row, ...]
     together: tuple[tuple[str, tuple[ChainDifference, ...]], ...]  # device -> all that it would load, at once
 

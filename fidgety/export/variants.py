@@ -35,7 +35,8 @@ MIN_SPEED_UP = 1.2
 # An accelerator's speed cannot be measured here, but what it could gain at most can: the network's share of the time.
 MIN_TIME_SHARE = 0.02
 RULE = (
-    "A variant is kept if it is within the limits on recorded inputs and on whole recordings, and earns its place: its "
+    "A variant is kept if it is within the limits on recorded inputs and on whole recordings (keypoints there: or "
+    "moves them no further than fp32 itself does for pictures one grey level brighter), and earns its place: its "
     f"network takes at least {MIN_TIME_SHARE:g} of the networks' time for a second of recording (fp32, CPU), since no "
     f"precision can win back more than that; and on the CPU it runs at least {MIN_SPEED_UP:g} times faster than fp32 "
     "with 1 thread, side by side. Whether an accelerator's engine of it is faster is measured on the device that "
@@ -51,6 +52,9 @@ _RUNS_A_SECOND: Mapping[NetworkName, float] = {
     "mam_bag": 2001 / 180,
     "mam_info": 1 / 180,
 }
+
+
+_PICTURE_NETWORKS = ("detector", "landmarks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class _Reference:
 
     inputs: tuple[RecordedInputs, ...]
     runs: tuple[ChainRun, ...]
+    controls: tuple[ChainDifference, ...]  # how far each run parts from itself, nudged; none: no variant reads pictures
 
     def given(self, network: Network) -> list[Given]:
         return [given for one in self.inputs for given in one.inputs[network.name]]
@@ -93,11 +98,18 @@ def export_precisions(request: Request, out: Path, log: Callable[[str], None]) -
         log(f"reference: {len(request.recordings)} recordings through the float32 graphs")
         inputs = tuple(listen(path, plain, request.n_frames) for path in request.recordings)
         runs = tuple(score_run(one.used.name, one.poses, plain) for one in inputs)
-        reference = _Reference(inputs, runs)
+        reference = _Reference(inputs, runs, _controls(request, plain, runs))
         rows, kept = _judge(request, plain, reference, place, log)
         together = _together(plain, reference, kept, place, request.recordings, log)
         report = PrecisionReport(
-            request.bundle.label, request.machine, request.ranges_sha256, hashes, RULE, tuple(rows), together
+            request.bundle.label,
+            request.machine,
+            request.ranges_sha256,
+            hashes,
+            RULE,
+            reference.controls,
+            tuple(rows),
+            together,
         )
         return _write(request.bundle, kept, report, place, out), report
 
@@ -172,7 +184,7 @@ def _row(
     chain: tuple[ChainDifference, ...] = ()
     if not reason or request.is_complete:
         chain = _chain(plain, reference, [one], one.path.with_suffix(".chain"), request.recordings)
-        faults = faults_of(chain)
+        faults = faults_of(chain, reference.controls)
         reason = reason or (faults[0] if faults else "")
     is_kept = not reason
     return _row_of(name, one.precision, one.path, speeds, numbers, chain, reason or "within all limits", is_kept)
@@ -199,12 +211,20 @@ def _chain(
 ) -> tuple[ChainDifference, ...]:
     """Whole recordings with these variants in place of their float32 graphs."""
     bundle = with_graph(plain, {one.network.file: one.judged for one in variants}, folder)
-    reads_pictures = any(one.network.name in ("detector", "landmarks") for one in variants)
+    reads_pictures = any(one.network.name in _PICTURE_NETWORKS for one in variants)
     differences = []
     for path, run in zip(recordings, reference.runs, strict=True):
         again = run_recording(path, bundle) if reads_pictures else score_run(run.recording, run.poses, bundle)
         differences.append(compare_runs(run, again))
     return tuple(differences)
+
+
+def _controls(request: Request, plain: Bundle, runs: Sequence[ChainRun]) -> tuple[ChainDifference, ...]:
+    """The float32 chain against itself, its pictures one grey level brighter; where a variant could be held to it."""
+    if not any(network.name in _PICTURE_NETWORKS for network in networks_of(plain.manifest)):
+        return ()
+    pairs = zip(request.recordings, runs, strict=True)
+    return tuple(compare_runs(run, run_recording(path, plain, is_nudged=True)) for path, run in pairs)
 
 
 def _together(
@@ -230,7 +250,7 @@ def _together(
         if key not in judged:
             judged[key] = _chain(plain, reference, list(first.values()), place / f"{device}.chain", recordings)
         chain = judged[key]
-        if faults := faults_of(chain):
+        if faults := faults_of(chain, reference.controls):
             raise BundleError(f"the variants for {device} fail together: {faults[0]}; nothing was written")
         found.append((device, chain))
     return tuple(found)
