@@ -142,7 +142,7 @@ def _judge(
     request: Request, plain: Bundle, reference: _Reference, place: Path, log: Callable[[str], None]
 ) -> tuple[list[Row], list[Candidate]]:
     rows, kept = [], []
-    shares = _time_shares(plain, reference)
+    shares = _time_shares(plain, reference, min(request.n_rounds, 11))
     for network in networks_of(plain.manifest):
         given, base = reference.given(network), plain.file(network.file)
         candidates = [stage(network, base, precision, request.ranges, place) for precision in request.precisions]
@@ -256,10 +256,12 @@ def _together(
     return tuple(found)
 
 
-def _time_shares(plain: Bundle, reference: _Reference) -> dict[NetworkName, float]:
+def _time_shares(plain: Bundle, reference: _Reference, n_rounds: int) -> dict[NetworkName, float]:
     """Each network's share of the networks' time for a second of recording, float32 on this CPU."""
     ms: dict[NetworkName, float] = {
-        network.name: measure_speed({"fp32": plain.file(network.file)}, reference.given(network), 1, 11)["fp32"].ms
+        network.name: measure_speed({"fp32": plain.file(network.file)}, reference.given(network), 1, n_rounds)[
+            "fp32"
+        ].ms
         * _RUNS_A_SECOND[network.name]
         for network in networks_of(plain.manifest)
     }

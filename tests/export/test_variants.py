@@ -19,11 +19,12 @@ from fidgety.bundle.manifest import PRECISION_REPORT
 from fidgety.calibration.activation_ranges import ActivationRanges, GraphRanges
 from fidgety.calibration.networks import Network, networks_of
 from fidgety.calibration.recorded_inputs import RecordedInputs, RecordingUsed
+from fidgety.commands.bundle import show
 from fidgety.errors import BundleError, DeviceError, UsageError
 from fidgety.export import variants
 from fidgety.export.candidates import Candidate, stage
 from fidgety.export.chain_parity import score_run
-from fidgety.export.variants import Request, export_precisions
+from fidgety.export.variants import RULE, Request, export_precisions
 
 pytestmark = pytest.mark.bundle
 
@@ -59,7 +60,7 @@ def quiet(_: str) -> None:
 
 @pytest.mark.usefixtures("only_window")
 def test_export_keeps_what_earns_its_place_with_the_report(
-    request_of: Callable[..., Request], bundle: Bundle, tmp_path: Path
+    request_of: Callable[..., Request], bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made, report = export_precisions(request_of(), tmp_path / "bundle", quiet)
     again = open_bundle(tmp_path / "bundle")
@@ -77,6 +78,9 @@ def test_export_keeps_what_earns_its_place_with_the_report(
     assert [device for device, _ in told["together"]] == ["cuda", "tensorrt"]
     assert made.sha256 == again.sha256 and report.rows[1].chain[0].n_instances >= 1
     assert {name: again.manifest.files[name] for name in bundle.manifest.files} == bundle.manifest.files
+    show(again.path)
+    shown = capsys.readouterr().out
+    assert RULE in shown and "mam_window fp16" in " ".join(shown.split())
 
 
 @pytest.mark.usefixtures("only_window")
