@@ -139,24 +139,26 @@ def compare_runs(reference: ChainRun, run: ChainRun) -> ChainDifference:
 def faults_of(differences: Sequence[ChainDifference], controls: Sequence[ChainDifference] = ()) -> list[str]:
     """What lies beyond the limits, a sentence each; none: the variant may stand in for the reference.
 
-    `controls`: the nudged float32 run of each recording. Where that moves keypoints further than the limit (a clip
-    filmed by hand: two trackers part), a variant may move them as far, and no further. What the user is told, P(FMs),
-    frequency, risk, finding and verdict, has no such allowance. Raises BundleError where nothing was compared: a gate
-    that has not run has not passed.
+    `controls`: the nudged float32 run of each recording. Where that moves keypoints beyond the limits (a clip filmed by
+    hand: two trackers part), the recording cannot judge keypoints; the same crops still do (`network_parity.py`). What
+    the user is told, P(FMs), frequency, risk, finding and verdict, has no such allowance. Raises BundleError where
+    nothing was compared, or no recording can judge keypoints: a gate that has not run has not passed.
     """
     n_instances = sum(d.n_instances for d in differences)
     if n_instances == 0:
         raise BundleError("the parity gate compared no recording: nothing is published unproved")
-    own = {control.recording: control for control in controls}
+    unsteady = {control.recording for control in controls if not _are_steady(control)}
+    if unsteady.issuperset(d.recording for d in differences):
+        raise BundleError(
+            "the parity gate cannot judge keypoints: on all these recordings the float32 chain parts from itself; name "
+            "one from a camera on a stand"
+        )
     faults = []
     for d in differences:
-        median_mm, p95_mm = MAX_KEYPOINTS_MEDIAN_MM, MAX_KEYPOINTS_P95_MM
-        if (control := own.get(d.recording)) is not None:
-            median_mm = _wider(median_mm, control.keypoints_median_mm)
-            p95_mm = _wider(p95_mm, control.keypoints_p95_mm)
+        median_mm, p95_mm = (0.0, 0.0) if d.recording in unsteady else (d.keypoints_median_mm, d.keypoints_p95_mm)
         figures = (
-            ("keypoints move by", d.keypoints_median_mm, median_mm, "mm in the median"),
-            ("keypoints move by", d.keypoints_p95_mm, p95_mm, "mm in one of twenty"),
+            ("keypoints move by", median_mm, MAX_KEYPOINTS_MEDIAN_MM, "mm in the median"),
+            ("keypoints move by", p95_mm, MAX_KEYPOINTS_P95_MM, "mm in one of twenty"),
             ("P(FMs) changes by", d.probability_p95, MAX_PROBABILITY_P95, "in one window of twenty"),
             ("the risk changes by", abs(d.risk - d.risk_reference), MAX_RISK_CHANGE, ""),
         )
@@ -175,9 +177,8 @@ def faults_of(differences: Sequence[ChainDifference], controls: Sequence[ChainDi
     return faults
 
 
-def _wider(limit: float, control: float) -> float:
-    """The control's figure where it lies beyond the limit; a control that lost the infant allows nothing."""
-    return max(limit, control) if np.isfinite(control) else limit
+def _are_steady(control: ChainDifference) -> bool:
+    return control.keypoints_median_mm <= MAX_KEYPOINTS_MEDIAN_MM and control.keypoints_p95_mm <= MAX_KEYPOINTS_P95_MM
 
 
 def _brighter(frame: Frame) -> Frame:

@@ -75,14 +75,17 @@ def test_faults_of_the_frequency_over_all_recordings() -> None:
 
 def test_faults_of_a_recording_that_the_chain_itself_follows_unsteadily() -> None:
     moved = replace(GOOD, keypoints_median_mm=2.5, keypoints_p95_mm=8.0)
-    shaky = replace(GOOD, keypoints_median_mm=2.6, keypoints_p95_mm=8.1)
+    shaky, steady = replace(moved, keypoints_median_mm=0.4), replace(GOOD, recording="steady.mp4")
     assert len(faults_of([moved], [GOOD])) == 2
-    assert faults_of([moved], [shaky]) == []
-    assert len(faults_of([replace(moved, keypoints_median_mm=2.7)], [shaky])) == 1
-    assert len(faults_of([moved], [replace(shaky, recording="other.mp4")])) == 2
-    assert faults_of([replace(moved, probability_p95=0.2)], [replace(shaky, probability_p95=0.3)])
-    lost = replace(shaky, keypoints_p95_mm=float("inf"))
-    assert len(faults_of([replace(moved, keypoints_p95_mm=float("inf"))], [lost])) == 1
+    assert faults_of([moved, steady], [shaky, steady]) == []
+    assert len(faults_of([GOOD, replace(steady, keypoints_median_mm=0.4)], [shaky, steady])) == 1
+    assert faults_of([replace(moved, probability_p95=0.2), steady], [shaky, steady])
+
+
+def test_faults_of_recordings_that_cannot_judge_keypoints() -> None:
+    shaky = replace(GOOD, keypoints_p95_mm=float("nan"))
+    with pytest.raises(BundleError, match="cannot judge keypoints"):
+        faults_of([GOOD], [shaky])
 
 
 def test_faults_of_nothing_compared() -> None:
