@@ -35,8 +35,8 @@ MIN_SPEED_UP = 1.2
 # An accelerator's speed cannot be measured here, but what it could gain at most can: the network's share of the time.
 MIN_TIME_SHARE = 0.02
 RULE = (
-    "A variant is kept if it is within the limits on recorded inputs and on whole recordings (keypoints: on those where "
-    "fp32 itself keeps them for pictures one grey level brighter), and earns its place: its "
+    "A variant is kept if it is within the limits on recorded inputs and on whole recordings (keypoints: on those "
+    "where fp32 itself keeps them for pictures one grey level brighter), and earns its place: its "
     f"network takes at least {MIN_TIME_SHARE:g} of the networks' time for a second of recording (fp32, CPU), since no "
     f"precision can win back more than that; and on the CPU it runs at least {MIN_SPEED_UP:g} times faster than fp32 "
     "with 1 thread, side by side. Whether an accelerator's engine of it is faster is measured on the device that "
