@@ -183,9 +183,13 @@ def _row(
         reason = f"the network takes {share:.2%} of the time, {MIN_TIME_SHARE:.0%} is the least"
     chain: tuple[ChainDifference, ...] = ()
     if not reason or request.is_complete:
-        chain = _chain(plain, reference, [one], one.path.with_suffix(".chain"), request.recordings)
-        faults = faults_of(chain, reference.controls)
-        reason = reason or (faults[0] if faults else "")
+        try:
+            chain = _chain(plain, reference, [one], one.path.with_suffix(".chain"), request.recordings)
+        except BundleError as error:  # the reference could be scored: it is the variant that loses the infant
+            reason = reason or f"recordings can no longer be scored with it: {error}"
+        else:
+            faults = faults_of(chain, reference.controls)
+            reason = reason or (faults[0] if faults else "")
     is_kept = not reason
     return _row_of(name, one.precision, one.path, speeds, numbers, chain, reason or "within all limits", is_kept)
 
