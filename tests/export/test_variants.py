@@ -101,6 +101,18 @@ def test_export_doctored_variant_is_not_kept(
 
 
 @pytest.mark.usefixtures("only_window")
+def test_export_variant_that_loses_the_infant_is_not_kept(
+    request_of: Callable[..., Request], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object) -> None:
+        raise BundleError("no window of it can be scored")
+
+    monkeypatch.setattr(variants, "_chain", lost)
+    made, report = export_precisions(request_of(), tmp_path / "bundle", quiet)
+    assert made.manifest.variants == () and "can no longer be scored" in report.rows[1].reason
+
+
+@pytest.mark.usefixtures("only_window")
 def test_export_what_fails_together_is_not_published(
     request_of: Callable[..., Request], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
