@@ -18,6 +18,7 @@ from fidgety.commands import (
     cohort,
     device,
     evaluate,
+    export,
     phantom,
     record,
     serve,
@@ -51,6 +52,7 @@ app.add_typer(phantom.app, name="phantom")
 app.command("serve")(serve.serve)
 app.add_typer(store.app, name="store")
 app.command("record")(record.record)
+app.command("export")(export.export)
 app.command("train")(train_cohort.train)
 app.command("train-apply")(train_cohort.train_apply)
 app.command("evaluate")(evaluate.evaluate)

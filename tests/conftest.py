@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -28,6 +29,9 @@ from fidgety.runtime.networks import Graph
 from fidgety.runtime.session import Network
 from fidgety.runtime.tensorrt_session import Nvidia, load_nvidia
 from fidgety.skeleton import BLAZEPOSE_33
+
+if TYPE_CHECKING:
+    from fidgety.calibration.recorded_inputs import RecordedInputs
 
 PoseMaker = Callable[..., Pose]
 NVIDIA_STAND_IN = Path(__file__).parent / "nvidia" / "stand_in"
@@ -74,7 +78,7 @@ LYING = {
 def manifest() -> Manifest:
     """A manifest with the figures of the demo bundle and no files yet."""
     return Manifest(
-        format=2,
+        format=3,
         name="test-bundle",
         version="1.0",
         parent=None,
@@ -121,6 +125,7 @@ def manifest() -> Manifest:
             max_noise_floor_mm=2.0,
         ),
         characteristics=(CharacteristicScale("corrected_age_weeks", 9.0, 20.0),),
+        variants=(),
         files={},
     )
 
@@ -204,3 +209,31 @@ def _make_pose(
         presence=0.0 if is_missing else 0.95,
         n_others=n_others,
     )
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first 11 s of the sample recording, copied without decoding."""
+    import av
+
+    from fidgety.export.publish import demo_file
+
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    with av.open(str(demo_file("sample.mp4"))) as given, av.open(str(path), "w") as made:
+        video = given.streams.video[0]
+        copied = made.add_stream_from_template(video)
+        for packet in given.demux(video):
+            if packet.dts is None or packet.pts * packet.time_base > 11:
+                break
+            packet.stream = copied
+            made.mux(packet)
+    return path
+
+
+@pytest.fixture(scope="session")
+def recorded_clip(clip: Path) -> RecordedInputs:
+    """What the networks were given in that clip. Not to be changed."""
+    from fidgety.bundle import default_bundle_path, open_bundle
+    from fidgety.calibration.recorded_inputs import listen
+
+    return listen(clip, open_bundle(default_bundle_path()), 12)

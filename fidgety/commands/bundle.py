@@ -56,10 +56,16 @@ def build(
 
 @app.command("show")
 def show(bundle_path: BundlePath = None) -> None:
-    """Print the manifest of a bundle whose files are all what it names."""
+    """Print the manifest of a bundle whose files are all what it names, and what its precisions were kept for."""
+    import json
+
+    from fidgety.bundle.manifest import PRECISION_REPORT
+
     bundle = load_bundle(bundle_path)
     print(f"{bundle.label} at {bundle.path}, {_signed(bundle)}")
     print((bundle.path / "manifest.json").read_text(encoding="utf-8"), end="")
+    if PRECISION_REPORT in bundle.manifest.files:
+        print("\n".join(json.loads(bundle.file(PRECISION_REPORT).read_bytes())["table"]))
 
 
 @app.command("verify")

@@ -100,6 +100,31 @@ def operating_point(
     _tell_made(made, out, "")
 
 
+@app.command("ranges")
+def ranges(
+    recordings: Annotated[
+        list[Path], typer.Argument(help="Recordings of several infants, not those of the parity gate.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder for activation_ranges.json, which `export` reads.")],
+    n_frames: Annotated[int, typer.Option("--frames", help="Frames to measure on, spread over all recordings.")] = 120,
+    bundle_path: BundlePath = None,
+) -> None:
+    """Measure how far the values inside the networks swing on real frames: what int8 needs."""
+    with needs_extras("measuring ranges", "export"):
+        from fidgety.calibration.activation_ranges import RANGES_FILE, ranges_of, write_ranges
+    from fidgety.batch import make_folder
+    from fidgety.bundle import sha256_of_file
+
+    path = make_folder(out) / RANGES_FILE
+    bundle = load_bundle(bundle_path)
+    log(f"reading {len(recordings)} recordings; about as long as scoring them")
+    found = ranges_of(recordings, bundle, n_frames)
+    write_ranges(path, found)
+    for used in found.recordings:
+        print(f"{used.name}: {used.n_frames} frames, {used.n_windows} windows, sha256 {used.sha256[:12]}")
+    print(f"ranges of {len(found.graphs)} networks of {found.bundle} written to {path} ({sha256_of_file(path)[:12]})")
+
+
 def _score_site(cohort: Path, out: Path, bundle: Bundle) -> SiteScores:
     """Score every included recording, or find what was scored before."""
     with needs_extras("calibrating", "train"):

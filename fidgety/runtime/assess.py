@@ -22,8 +22,8 @@ from fidgety.records import (
     WindowScore,
 )
 from fidgety.runtime.devices import CPU, Device
-from fidgety.runtime.networks import BAG, INFO, window_network
-from fidgety.runtime.open_session import open_session
+from fidgety.runtime.networks import BAG, INFO, graph_of, window_network
+from fidgety.runtime.open_session import open_graph
 
 __all__ = ["Mam", "find_bouts", "find_voids", "fms_frequency"]
 
@@ -40,10 +40,10 @@ class Mam:
         self._manifest = bundle.manifest
         settings = self._manifest.mam
         self._clip_temperature = np.float32(self._manifest.probability.clip_temperature)
-        window_graph = bundle.file(settings.window_graph)
-        self._window_graph = open_session(window_graph, window_network(settings), device, n_threads)
-        self._bag_graph = open_session(bundle.file(settings.bag_graph), BAG)
-        self._info_graph = open_session(bundle.file(settings.info_graph), INFO)
+        window_graph = graph_of(bundle, settings.window_graph, window_network(settings), device.name)
+        self._window_graph = open_graph(window_graph, device, n_threads)
+        self._bag_graph = open_graph(graph_of(bundle, settings.bag_graph, BAG))
+        self._info_graph = open_graph(graph_of(bundle, settings.info_graph, INFO))
 
     def score(self, windows: Iterable[Window]) -> Iterator[WindowScore]:
         """Scores in the order of the windows; void windows come without a probability.

@@ -28,11 +28,16 @@ class TrackLifter:
     """Lifts one recording's track, piece by piece. One owner, made anew for every recording."""
 
     def __init__(
-        self, graph: Path, settings: LifterSettings, chunk_rows: int = CHUNK_ROWS, device: Device = CPU
+        self,
+        graph: Path,
+        settings: LifterSettings,
+        chunk_rows: int = CHUNK_ROWS,
+        device: Device = CPU,
+        precision: str = "fp32",
     ) -> None:
         """Raises BundleError when `graph` is not the lifter that the settings describe."""
         self._upright = UprightFrame()
-        self._stream = StreamLifter(graph, settings.channels, settings.dilations, chunk_rows, device)
+        self._stream = StreamLifter(graph, settings.channels, settings.dilations, chunk_rows, device, precision)
         self._joints_xy = np.empty((0, 17, 2), np.float32)  # rows that wait for their 3D
         self._is_observed = np.empty(0, bool)
         self._trunk: NDArray[np.complex128] = np.empty(0, np.complex128)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fidgety.bundle import Bundle, MamSettings, PoseSettings
+from fidgety.bundle.manifest import Device as DeviceKind
 from fidgety.runtime import blazepose
 from fidgety.runtime.lifter_form import cache_shapes
 from fidgety.runtime.session import Network
@@ -23,6 +24,7 @@ __all__ = [
     "Graph",
     "accelerated_graphs",
     "detector_network",
+    "graph_of",
     "landmark_network",
     "lifter_network",
     "window_network",
@@ -83,12 +85,19 @@ def window_network(settings: MamSettings) -> Network:
     )
 
 
+def graph_of(bundle: Bundle, file: str, network: Network, device: DeviceKind = "cpu") -> Graph:
+    """The float32 graph `file` of a bundle, or the variant of it that is kept for this device."""
+    path = bundle.graph(file, device)
+    kept = {variant.file: variant.precision for variant in bundle.manifest.variants}
+    return Graph(network, path, kept.get(path.name, "fp32"))
+
+
 def accelerated_graphs(bundle: Bundle) -> tuple[Graph, ...]:
-    """Those of a bundle that run on an accelerator, in the order of the data."""
+    """Those of a bundle that become engines, in the order of the data."""
     pose, lifter, mam = bundle.manifest.pose, bundle.manifest.lifter, bundle.manifest.mam
     return (
-        Graph(detector_network(pose), bundle.file(pose.detector)),
-        Graph(landmark_network(pose), bundle.file(pose.landmarks)),
-        Graph(lifter_network(lifter.channels, lifter.dilations), bundle.file(lifter.graph)),
-        Graph(window_network(mam), bundle.file(mam.window_graph)),
+        graph_of(bundle, pose.detector, detector_network(pose), "tensorrt"),
+        graph_of(bundle, pose.landmarks, landmark_network(pose), "tensorrt"),
+        graph_of(bundle, lifter.graph, lifter_network(lifter.channels, lifter.dilations), "tensorrt"),
+        graph_of(bundle, mam.window_graph, window_network(mam), "tensorrt"),
     )

@@ -11,7 +11,12 @@ from fidgety.runtime.networks import Graph
 from fidgety.runtime.onnx_session import OnnxBoundSession, OnnxSession, cuda_provider, tensorrt_provider
 from fidgety.runtime.session import Network, Session
 
-__all__ = ["open_session"]
+__all__ = ["open_graph", "open_session"]
+
+
+def open_graph(graph: Graph, device: Device = CPU, n_threads: int = 1) -> Session:
+    """A bundle's graph as a session on `device`. Raises as `open_session` does."""
+    return open_session(graph.path, graph.network, device, n_threads, graph.precision)
 
 
 def open_session(

@@ -38,6 +38,7 @@ from fidgety.runtime.assess import Mam, find_bouts, find_voids, fms_frequency
 from fidgety.runtime.devices import CPU, Device
 from fidgety.runtime.doubt import steady_doubtful
 from fidgety.runtime.lift import TrackLifter, lift_tracks
+from fidgety.runtime.networks import graph_of, lifter_network
 from fidgety.runtime.noise_floor import NoiseFloor
 from fidgety.runtime.picture import PictureMonitor
 from fidgety.runtime.pose import PoseEstimator
@@ -162,7 +163,8 @@ def lift_poses(
     settings = bundle.manifest.lifter
     tracks = track_poses(poses, bundle.manifest.track, skeleton.name, len(skeleton))
     steady = steady_doubtful(tracks, bundle.manifest.pose)
-    return lift_tracks(steady, TrackLifter(bundle.file(settings.graph), settings, device=device))
+    graph = graph_of(bundle, settings.graph, lifter_network(settings.channels, settings.dilations), device.name)
+    return lift_tracks(steady, TrackLifter(graph.path, settings, device=device, precision=graph.precision))
 
 
 def _assess(

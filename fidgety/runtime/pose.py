@@ -25,8 +25,8 @@ from fidgety.runtime.blazepose import Detection, Landmarks, Region
 from fidgety.runtime.both_sides import Reading, mean_of_both_sides
 from fidgety.runtime.crop import CropTracker
 from fidgety.runtime.devices import CPU, Device
-from fidgety.runtime.networks import detector_network, landmark_network
-from fidgety.runtime.open_session import open_session
+from fidgety.runtime.networks import detector_network, graph_of, landmark_network
+from fidgety.runtime.open_session import open_graph
 from fidgety.skeleton import BLAZEPOSE_33
 
 __all__ = ["PoseEstimator"]
@@ -86,8 +86,9 @@ class PoseEstimator:
         self._settings = settings = bundle.manifest.pose
         self._anchors = blazepose.detector_anchors(settings.detector_size_px)
         n_each = max(1, n_threads // _N_WORKERS)
-        self._detector = open_session(bundle.file(settings.detector), detector_network(settings), device, n_each)
-        self._landmarks = open_session(bundle.file(settings.landmarks), landmark_network(settings), device, n_each)
+        detector = graph_of(bundle, settings.detector, detector_network(settings), device.name)
+        landmarks = graph_of(bundle, settings.landmarks, landmark_network(settings), device.name)
+        self._detector, self._landmarks = (open_graph(one, device, n_each) for one in (detector, landmarks))
         self._workers = ThreadPoolExecutor(min(n_threads, _N_WORKERS), "landmarks")
         self._crop = CropTracker(settings.crop_margin, settings.reads_both_sides)
         self._next_search_s = 0.0

@@ -30,11 +30,13 @@ class StreamLifter:
         dilations: Sequence[int],
         chunk_rows: int = CHUNK_ROWS,
         device: Device = CPU,
+        precision: str = "fp32",
     ) -> None:
         """Raises BundleError when `graph` is not a lifter of this shape."""
         shapes = cache_shapes(channels, dilations)
         self.reach = whole_reach(dilations)
-        self._session = open_session(graph, lifter_network(channels, dilations, chunk_rows), device)
+        network = lifter_network(channels, dilations, chunk_rows)
+        self._session = open_session(graph, network, device, precision=precision)
         self._caches = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
         self._chunk_rows = chunk_rows
         self._features = np.empty((0, N_FEATURES), np.float32)  # rows that wait for a whole chunk
