@@ -67,7 +67,7 @@ LYING = {
 def manifest() -> Manifest:
     """A manifest with the figures of the demo bundle and no files yet."""
     return Manifest(
-        format=2,
+        format=3,
         name="test-bundle",
         version="1.0",
         parent=None,
@@ -114,6 +114,7 @@ def manifest() -> Manifest:
             max_noise_floor_mm=2.0,
         ),
         characteristics=(CharacteristicScale("corrected_age_weeks", 9.0, 20.0),),
+        variants=(),
         files={},
     )
 

@@ -10,7 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fidgety.bundle.manifest import MANIFEST_NAME, Manifest, check_name, read_manifest, write_manifest
+from fidgety.bundle.manifest import (
+    MANIFEST_NAME,
+    Device,
+    Manifest,
+    Precision,
+    check_name,
+    read_manifest,
+    write_manifest,
+)
 from fidgety.bundle.store import adding, switch_to
 from fidgety.errors import BundleError, DeviceError
 
@@ -38,6 +46,29 @@ class Bundle:
         if name not in self.manifest.files:
             raise BundleError(f"the bundle {self.path} does not list the file {name!r}")
         return self.path / name
+
+    def graph(
+        self,
+        name: str,
+        device: Device = "cpu",
+        precision: Precision | None = None,
+        sizes: Mapping[str, int] | None = None,
+    ) -> Path:
+        """The file that a device loads for the float32 graph `name`: a variant that earned its place, else itself.
+
+        `precision`: that one and no other; None = the first for this device. `sizes`: the fixed sizes that the caller
+        will feed; None = any, as in the float32 graph. Raises BundleError where the asked-for precision is not kept.
+        """
+        for variant in self.manifest.variants:
+            fits = variant.graph == name and device in variant.used_by and dict(variant.sizes) == dict(sizes or {})
+            if fits and precision in (None, variant.precision):
+                return self.file(variant.file)
+        if precision not in (None, "fp32"):
+            raise BundleError(
+                f"the bundle {self.path} keeps no {precision} of {name} for {device}"
+                f"{f' at {dict(sizes)}' if sizes else ''}: make one with `fidgety export`, or leave the precision open"
+            )
+        return self.file(name)
 
 
 def default_bundle_path() -> Path:

@@ -17,14 +17,18 @@ from fidgety.errors import BundleError
 __all__ = [
     "FORMAT",
     "MANIFEST_NAME",
+    "PRECISION_REPORT",
     "SIGNATURE_NAME",
     "CharacteristicScale",
+    "Device",
+    "GraphVariant",
     "LabelScheme",
     "LifterSettings",
     "MamSettings",
     "Manifest",
     "OperatingPoint",
     "PoseSettings",
+    "Precision",
     "ProbabilityCalibration",
     "Provenance",
     "QualityLimits",
@@ -37,7 +41,11 @@ __all__ = [
 ]
 
 MANIFEST_NAME, SIGNATURE_NAME = "manifest.json", "signature.json"
-FORMAT = 2
+PRECISION_REPORT = "precision_report.json"  # what `fidgety export` measured, in the bundles that it made
+FORMAT = 3
+
+Device = Literal["cpu", "cuda", "tensorrt"]
+Precision = Literal["fp32", "fp16", "int8-x86", "int8-tensorrt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +197,17 @@ class CharacteristicScale:
 
 
 @dataclass(frozen=True, slots=True)
+class GraphVariant:
+    """A network in another precision: the file that these devices load in place of the float32 graph."""
+
+    graph: str  # file of the float32 graph
+    file: str
+    precision: Precision
+    sizes: Mapping[str, int]  # of the graph's named sizes (B windows, T rows, N instances); none: as in the graph
+    used_by: tuple[Device, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """Everything a result depends on."""
 
@@ -206,6 +225,7 @@ class Manifest:
     operating_point: OperatingPoint
     quality: QualityLimits
     characteristics: tuple[CharacteristicScale, ...]
+    variants: tuple[GraphVariant, ...]  # that earned their place (PRECISION_REPORT); the first that fits is taken
     files: Mapping[str, str]  # file -> sha256
 
 
@@ -224,6 +244,9 @@ def read_manifest(raw: bytes, where: str) -> Manifest:
     manifest: Manifest = _from_json(Manifest, data, where="manifest")
     for name in manifest.files:
         check_name(name, where)
+    for variant in manifest.variants:
+        if missing := {variant.graph, variant.file} - set(manifest.files):
+            raise BundleError(f"{where}: variants name {min(missing)!r}, which the bundle does not list")
     return manifest
 
 

@@ -154,6 +154,7 @@ def _manifest(training: dict[str, Any], variant: Variant, provenance: Provenance
             operating_point=OperatingPoint(**training["operating_point"], site=None),
             quality=QUALITY_LIMITS,
             characteristics=tuple(CharacteristicScale(**row) for row in training["characteristics"]),
+            variants=(),
             files={},
         )
     except (KeyError, TypeError) as error:

@@ -40,18 +40,18 @@ class Mam:
         self._clip_temperature = np.float32(self._manifest.probability.clip_temperature)
         n = settings.window_frames
         self._window_graph = OnnxSession(
-            bundle.file(settings.window_graph),
+            bundle.graph(settings.window_graph),
             {"windows": (None, n, 17, 3)},
             {"logits": (None, 2), "embedding": (None, 64)},
             n_threads,
         )
         self._bag_graph = OnnxSession(
-            bundle.file(settings.bag_graph),
+            bundle.graph(settings.bag_graph),
             {"class_probabilities": (None, None, 2), "mask": (None, None)},
             {"bag": (None, 2)},
         )
         self._info_graph = OnnxSession(
-            bundle.file(settings.info_graph), {"characteristics": (None, 4)}, {"info": (None, 2)}
+            bundle.graph(settings.info_graph), {"characteristics": (None, 4)}, {"info": (None, 2)}
         )
 
     def score(self, windows: Iterable[Window]) -> Iterator[WindowScore]:

@@ -153,7 +153,7 @@ def lift_poses(poses: Iterable[Pose], skeleton: Skeleton, bundle: Bundle) -> Ite
     settings = bundle.manifest.lifter
     tracks = track_poses(poses, bundle.manifest.track, skeleton.name, len(skeleton))
     steady = steady_doubtful(tracks, bundle.manifest.pose)
-    return lift_tracks(steady, TrackLifter(bundle.file(settings.graph), settings))
+    return lift_tracks(steady, TrackLifter(bundle.graph(settings.graph), settings))
 
 
 def _assess(

@@ -86,14 +86,14 @@ class PoseEstimator:
         self._anchors = blazepose.detector_anchors(size)
         n_anchors = len(self._anchors)
         self._detector = OnnxSession(
-            bundle.file(settings.detector),
+            bundle.graph(settings.detector),
             {"image": (1, 3, size, size)},
             {"boxes": (1, n_anchors, 12), "scores": (1, n_anchors, 1)},
             max(1, n_threads // _N_WORKERS),
         )
         crop = settings.crop_size_px
         self._landmarks = OnnxSession(
-            bundle.file(settings.landmarks),
+            bundle.graph(settings.landmarks),
             {"crop": (1, 3, crop, crop)},
             {"landmarks": (1, 195), "presence": (1, 1), "heatmaps": (1, 39, 64, 64), "world": (1, 117)},
             max(1, n_threads // _N_WORKERS),

@@ -9,7 +9,6 @@ counted. Of several recordings of an infant the highest risk counts: a child is 
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fidgety.bundle import Bundle, Manifest, OperatingPoint, ProbabilityCalibration, Share, SiteFigures, write_bundle
+from fidgety.bundle import Bundle, OperatingPoint, ProbabilityCalibration, Share, SiteFigures, write_bundle
+from fidgety.bundle.derived import derived_manifest
 from fidgety.calibration.operating_point import sensitivity_spread, sensitivity_threshold
 from fidgety.calibration.probability import fit_correction, sigmoid
 from fidgety.errors import UsageError
@@ -46,7 +46,6 @@ Line = tuple[float, float]  # slope and intercept on the logit of the risk
 _EDGE = 1e-7  # risks are single-precision numbers: this near to 0 or 1 nothing more is told
 _N_FOLDS = 5
 _SEED = 20230707  # of the folds: the same infants fall into the same ones
-_VERSION = re.compile(r"(\d+(?:\.\d+)*)(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,17 +172,7 @@ def derive_bundle(bundle: Bundle, path: Path, **changes: object) -> Bundle:
 
     Raises UsageError where its version is no number, DeviceError where it cannot be written.
     """
-    found = _VERSION.fullmatch(bundle.manifest.version)
-    if found is None:
-        raise UsageError(f"{bundle.label}: its version is no number such as 1.4.0: build it anew with one")
-    *most, last = found[1].split(".")
-    version = ".".join([*most, str(int(last) + 1)]) + found[2]
-    manifest: Manifest = dataclasses.replace(
-        bundle.manifest,
-        version=version,
-        parent=bundle.sha256,
-        **changes,  # type: ignore[arg-type]
-    )
+    manifest = derived_manifest(bundle, **changes)
     return write_bundle(path, manifest, {name: bundle.file(name) for name in bundle.manifest.files})
 
 

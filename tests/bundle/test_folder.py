@@ -99,7 +99,7 @@ def _set(value: Any, *keys: str) -> Edit:
         (_set([1], "label_scheme", "risk"), r"label_scheme\.risk\[0\] is 1: expected str"),
         (_set([], "files"), r"manifest\.files is \[\]: expected an object"),
         (_set("pose", "pose"), r"manifest\.pose is 'pose': expected an object"),
-        (_set(1, "format"), "has format 1, this program reads 2"),
+        (_set(1, "format"), "has format 1, this program reads 3"),
         (_pop("format"), "has format None"),
     ],
 )
@@ -135,7 +135,7 @@ def test_open_bundle_missing_file_is_refused(bundle: Bundle) -> None:
         open_bundle(bundle.path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": 2', "\xff\xfe"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": 3', "\xff\xfe"])
 def test_open_bundle_damaged_manifest_is_refused(bundle: Bundle, text: str) -> None:
     (bundle.path / "manifest.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(BundleError, match=r"damaged|has format None"):
