@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from fidgety.commands import bundle, calibrate, cohort, evaluate, phantom, train, train_cohort
+from fidgety.commands import bundle, calibrate, cohort, evaluate, phantom, train, train_cohort, train_pose
 from fidgety.commands.options import BundlePath, load_bundle, log
 from fidgety.errors import FidgetyError, NotAssessable, Stopped
 
@@ -39,6 +39,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("agree")(evaluate.agree)
 app.command("train-align")(train.train_align)
 app.command("train-lifter")(train.train_lifter)
+app.command("train-pose")(train_pose.train_pose)
 
 
 Threads = Annotated[int, typer.Option("--threads", min=1, max=64, help="CPU threads for the pose network.")]
