@@ -98,8 +98,8 @@ class HeatmapNetwork(nn.Module):
             self.convolutions[name] = nn.Conv2d(n_in, n_out, kernel, stride, kernel // 2, bias=not norm)
             if norm:
                 self.norms[name] = nn.BatchNorm2d(n_out)
-        values = self.convolutions[name](values)
-        return self.norms[name](values) if norm else values
+        convolved: Tensor = self.convolutions[name](values)
+        return self.norms[name](convolved) if norm else convolved
 
     def relu(self, values: Tensor) -> Tensor:
         return functional.relu(values)
