@@ -25,6 +25,7 @@ from fidgety.commands import (
     store,
     train,
     train_cohort,
+    train_pose,
 )
 from fidgety.commands import log as log_command
 from fidgety.commands.options import BundlePath, DeviceName, DeviceOption, load_bundle, load_device, log, with_limit
@@ -59,6 +60,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("agree")(evaluate.agree)
 app.command("train-align")(train.train_align)
 app.command("train-lifter")(train.train_lifter)
+app.command("train-pose")(train_pose.train_pose)
 
 
 Threads = Annotated[int, typer.Option("--threads", min=1, max=64, help="CPU threads for the pose network.")]

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BLAZEPOSE_33", "COCO_17", "H36M_17", "SKELETONS", "Skeleton", "joints_matrix"]
+__all__ = ["BLAZEPOSE_33", "COCO_17", "H36M_17", "SKELETONS", "Skeleton", "joints_matrix", "pose_skeleton"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +174,14 @@ H36M_17 = Skeleton(
     ),
 )
 SKELETONS: dict[str, Skeleton] = {s.name: s for s in (COCO_17, BLAZEPOSE_33, H36M_17)}
+
+
+def pose_skeleton(n_keypoints: int) -> Skeleton:
+    """The skeleton of poses of so many keypoints. Raises ValueError where no pose network gives as many."""
+    for skeleton in (BLAZEPOSE_33, COCO_17):
+        if len(skeleton) == n_keypoints:
+            return skeleton
+    raise ValueError(f"no pose has {n_keypoints} keypoints")
 
 
 @lru_cache

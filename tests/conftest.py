@@ -97,6 +97,7 @@ def manifest() -> Manifest:
             True,
             0.3,
             0.6,
+            None,
         ),
         track=TrackSettings(fps=25.0, smoothing_weights=(0.2,) * 5, max_bridge_ms=200.0),
         lifter=LifterSettings("lifter.onnx", 16, (1, 3, 9)),

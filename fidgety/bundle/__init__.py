@@ -17,6 +17,7 @@ from fidgety.bundle.folder import Bundle, default_bundle_path, open_bundle, sha2
 from fidgety.bundle.manifest import (
     CharacteristicScale,
     GraphVariant,
+    KeypointNetwork,
     LabelScheme,
     LifterSettings,
     MamSettings,
@@ -35,6 +36,7 @@ __all__ = [
     "Bundle",
     "CharacteristicScale",
     "GraphVariant",
+    "KeypointNetwork",
     "LabelScheme",
     "LifterSettings",
     "MamSettings",

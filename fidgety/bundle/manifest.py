@@ -22,6 +22,7 @@ __all__ = [
     "CharacteristicScale",
     "Device",
     "GraphVariant",
+    "KeypointNetwork",
     "LabelScheme",
     "LifterSettings",
     "MamSettings",
@@ -37,6 +38,7 @@ __all__ = [
     "TrackSettings",
     "check_name",
     "read_manifest",
+    "read_record",
     "write_manifest",
 ]
 
@@ -62,12 +64,32 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
+class KeypointNetwork:
+    """What a pose network of the user's own reads and gives: heat maps (HRNet, ViTPose) or SimCC (RTMPose)."""
+
+    family: Literal["heatmap", "simcc"]
+    width_px: int  # of its input
+    height_px: int
+    colours: Literal["rgb", "bgr"]
+    mean: tuple[float, ...]  # of each colour as it is given, 0 to 255: input = (colour - mean) / sd
+    sd: tuple[float, ...]
+    input: str  # name of the graph's input
+    outputs: tuple[str, ...]  # heat maps, or SimCC's x and y
+    keypoints: tuple[str, ...]  # in the network's order; all of COCO-17, others are not used
+    values: Literal["likelihood", "logit"]  # of a joint's Gaussian, or its logarithm
+    grid: Literal["corner", "ends", "centre"]  # where heat-map cells lie (runtime/keypoint_network.py); not for SimCC
+    split_ratio: float  # SimCC's bins per px; not for heat maps
+    hidden_peak: float  # of joints that are hidden or misread
+    plain_peak: float  # of joints plainly seen
+
+
+@dataclass(frozen=True, slots=True)
 class PoseSettings:
     """How a frame becomes a pose."""
 
-    family: Literal["blazepose"]
-    variant: Literal["lite", "full", "heavy"]
-    skeleton: str
+    family: Literal["blazepose", "heatmap", "simcc"]
+    variant: Literal["lite", "full", "heavy", "own"]
+    skeleton: Literal["blazepose33", "coco17"]
     detector: str  # file
     landmarks: str  # file
     detector_size_px: int
@@ -78,6 +100,7 @@ class PoseSettings:
     reads_both_sides: bool  # every other frame is read from the crop's mirror image
     doubtful_score: float  # keypoints scored below are hardly seen, and moved only slowly
     sure_score: float  # keypoints scored so high or higher are left as they were read
+    network: KeypointNetwork | None  # None: BlazePose, whose conventions the program knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +271,11 @@ def read_manifest(raw: bytes, where: str) -> Manifest:
         if missing := {variant.graph, variant.file} - set(manifest.files):
             raise BundleError(f"{where}: variants name {min(missing)!r}, which the bundle does not list")
     return manifest
+
+
+def read_record(kind: Any, data: Mapping[str, Any], where: str) -> Any:
+    """A record of this kind from JSON or TOML, as strictly as the manifest. Raises BundleError naming the key."""
+    return _from_json(kind, data, where)
 
 
 def write_manifest(manifest: Manifest) -> bytes:

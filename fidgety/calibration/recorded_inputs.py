@@ -24,12 +24,13 @@ from fidgety.runtime.doubt import steady_doubtful
 from fidgety.runtime.networks import CHUNK_ROWS
 from fidgety.runtime.pipeline import lift_poses
 from fidgety.runtime.pose import PoseEstimator
+from fidgety.runtime.readers import bundle_skeleton
 from fidgety.runtime.source import open_source
 from fidgety.runtime.stream_lifter import StreamLifter
 from fidgety.runtime.track import track_poses
 from fidgety.runtime.upright import UprightFrame
 from fidgety.runtime.windows import cut_windows
-from fidgety.skeleton import BLAZEPOSE_33, COCO_17
+from fidgety.skeleton import COCO_17
 
 __all__ = ["Given", "RecordedInputs", "RecordingUsed", "listen", "sha256_of_inputs"]
 
@@ -78,7 +79,7 @@ def listen(recording: Path, bundle: Bundle, n_frames: int, n_threads: int = 2) -
             f"{recording.name}: an infant is in {len(crops)} of the frames looked at, {_MIN_FRAMES} are needed; name "
             "recordings of a lying infant"
         )
-    lifted = lift_poses(poses, BLAZEPOSE_33, bundle)
+    lifted = lift_poses(poses, estimator.skeleton, bundle)
     windows = cut_windows(lifted, bundle.manifest.mam, bundle.manifest.track.fps)
     whole = [window for window in windows if window.void is None]
     inputs: dict[NetworkName, Sequence[Given]] = {
@@ -169,8 +170,9 @@ class _ChunkListener(StreamLifter):
 def _chunks(poses: Sequence[Pose], bundle: Bundle) -> Iterator[Given]:
     """Whole chunks that the lifter was given, what its layers remember among them."""
     upright, lifter = UprightFrame(), _ChunkListener(bundle)
-    read = BLAZEPOSE_33.indices(*COCO_17.keypoints)
-    tracks = track_poses(poses, bundle.manifest.track, BLAZEPOSE_33.name, len(BLAZEPOSE_33))
+    skeleton = bundle_skeleton(bundle.manifest.pose)
+    read = skeleton.indices(*COCO_17.keypoints)
+    tracks = track_poses(poses, bundle.manifest.track, skeleton.name, len(skeleton))
     for track in steady_doubtful(tracks, bundle.manifest.pose):
         features, in_plane, _ = upright.apply(track.keypoints_xy[:, read], track.keypoint_scores[:, read])
         lifter.push(features, in_plane)

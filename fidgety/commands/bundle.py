@@ -34,6 +34,12 @@ def build(
     mam: Annotated[
         Path | None, typer.Option("--mam", help="Folder that training wrote (default: demo weights).")
     ] = None,
+    own_pose: Annotated[
+        Path | None, typer.Option("--pose", help="ONNX pose network of your own (heat maps or SimCC) in its place.")
+    ] = None,
+    description: Annotated[
+        Path | None, typer.Option("--pose-description", help="What it reads and gives (default: beside it, .toml).")
+    ] = None,
     is_forced: Annotated[bool, typer.Option("--force", help="Build even if the bundle is up to date.")] = False,
     bundle_path: BundlePath = None,
 ) -> None:
@@ -43,14 +49,20 @@ def build(
     path = bundle_place(bundle_path)
     try:
         from fidgety.export.fetch import default_cache_dir
+        from fidgety.export.own_pose import read_own_pose
         from fidgety.export.publish import build_bundle, is_current
     except ModuleNotFoundError as error:
         raise UsageError(f"building a bundle needs {error.name}: pip install 'fidgety[export]'") from error
-    if not is_forced and is_current(path, variant.value, mam):
+    if own_pose is None and description is not None:
+        raise UsageError("--pose-description describes a network: name it with --pose")
+    own = None if own_pose is None else read_own_pose(own_pose, description or own_pose.with_suffix(".toml"))
+    if own is None and not is_forced and is_current(path, variant.value, mam):
         print(f"bundle {open_bundle(path).label} at {path} is up to date")
         return
-    bundle, parity = build_bundle(path, variant.value, default_cache_dir(), offline, mam)
+    bundle, parity = build_bundle(path, variant.value, default_cache_dir(), offline, mam, own)
     log(str(parity))
+    if own is not None:
+        log((bundle.path / "own_pose_gate.txt").read_text(encoding="utf-8").strip())
     print(f"bundle {bundle.label} written to {path}")
 
 

@@ -22,7 +22,7 @@ from fidgety.runtime.devices import CPU, Device
 from fidgety.runtime.pipeline import lift_poses
 from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.source import open_source
-from fidgety.skeleton import BLAZEPOSE_33
+from fidgety.skeleton import pose_skeleton
 
 __all__ = [
     "TOLERANCES",
@@ -50,12 +50,8 @@ TOLERANCES = {
     "logits": (0.1, "MAM's window network"),
     "risk": (0.02, "MAM's bag and info networks"),
 }
-_BODY = BLAZEPOSE_33.indices(
-    *(
-        f"{side}_{joint}"
-        for side in ("left", "right")
-        for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-    )
+_BODY = tuple(
+    f"{side}_{joint}" for side in ("left", "right") for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 )
 _FRAMES = (0, 40, 80)
 _N_POSES = 250  # from the begin of the sample: ten seconds
@@ -65,8 +61,9 @@ _CHARACTERISTICS = Characteristics(13.0, 39.3, "female", 3300.0)
 def golden_inputs(sample: Path, bundle: Bundle) -> dict[str, FloatArray]:
     """Inputs taken from the sample by the bundle itself; kept, so that later runs see the very same ones."""
     with open_source(str(sample)) as source:
-        poses = list(PoseEstimator(bundle).poses(islice(source.frames(), _N_POSES)))
-    pieces = list(lift_poses(poses, BLAZEPOSE_33, bundle))
+        estimator = PoseEstimator(bundle)
+        poses = list(estimator.poses(islice(source.frames(), _N_POSES)))
+    pieces = list(lift_poses(poses, estimator.skeleton, bundle))
     joints = np.concatenate([piece.joints for piece in pieces])
     n_frames = bundle.manifest.mam.window_frames
     rng = np.random.default_rng(5)
@@ -88,9 +85,9 @@ def golden_outputs(sample: Path, bundle: Bundle, inputs: Arrays, device: Device 
 def picture_outputs(sample: Path, bundle: Bundle, inputs: Arrays, device: Device = CPU) -> dict[str, FloatArray]:
     """Keypoints (frames, 33, 2), px: found in the whole picture, and read in the fixed crop."""
     frames = list(_frames(sample))
-    estimator, n = PoseEstimator(bundle, device=device), len(BLAZEPOSE_33)
+    estimator = PoseEstimator(bundle, device=device)
     regions = [Region(float(x), float(y), float(side), 0.0) for x, y, side in inputs["regions"]]
-    read = [estimator.read(frame, region).keypoints_xy[:n] for frame, region in zip(frames, regions, strict=True)]
+    read = [estimator.read(frame, region).keypoints_xy for frame, region in zip(frames, regions, strict=True)]
     found = [next(iter(PoseEstimator(bundle, device=device).poses([frame]))).keypoints_xy for frame in frames]
     return {"found_px": np.stack(found), "landmarks_px": np.stack(read)}
 
@@ -98,7 +95,7 @@ def picture_outputs(sample: Path, bundle: Bundle, inputs: Arrays, device: Device
 def movement_outputs(bundle: Bundle, inputs: Arrays, device: Device = CPU) -> dict[str, FloatArray]:
     """Lifted joints (rows, 17, 3), logits (2), risk with its interval (3)."""
     mam = Mam(bundle, device=device)
-    pieces = lift_poses(_poses(inputs), BLAZEPOSE_33, bundle, device)
+    pieces = lift_poses(_poses(inputs), pose_skeleton(inputs["keypoints_xy"].shape[1]), bundle, device)
     risk = mam.risk(_scores(inputs), _CHARACTERISTICS)
     window = np.asarray(inputs["window"], np.float32)
     return {
@@ -117,7 +114,7 @@ def _apart(one: FloatArray, other: FloatArray, *, is_px: bool) -> float:
     if one.shape != other.shape or not np.array_equal(np.isnan(one), np.isnan(other)):
         return float("inf")
     if is_px:
-        return float(np.nanmedian(np.linalg.norm(one - other, axis=-1)[:, _BODY]))
+        return float(np.nanmedian(np.linalg.norm(one - other, axis=-1)[:, pose_skeleton(one.shape[1]).indices(*_BODY)]))
     return float(np.nanmax(np.abs(one - other)))
 
 
@@ -138,7 +135,7 @@ def _region(pose: Pose) -> tuple[float, float, float]:
 
 
 def _poses(inputs: Arrays) -> Iterator[Pose]:
-    nothing = np.full((len(BLAZEPOSE_33), 3), np.nan, np.float32)
+    nothing = np.full((inputs["keypoints_xy"].shape[1], 3), np.nan, np.float32)
     for index, (xy, scores) in enumerate(zip(inputs["keypoints_xy"], inputs["keypoint_scores"], strict=True)):
         yield Pose(index, index / 25.0, np.asarray(xy, np.float32), np.asarray(scores, np.float32), nothing, 1.0, None)
 

@@ -16,7 +16,7 @@ from fidgety.bundle import QualityLimits
 from fidgety.records import Frame, Pose, UInt8Array
 from fidgety.runtime.picture import background_shift, sharpness_of, shrunk
 from fidgety.runtime.posture import PostureMonitor
-from fidgety.skeleton import BLAZEPOSE_33
+from fidgety.skeleton import pose_skeleton
 
 __all__ = ["ADVICE", "GOOD", "Advice", "Adviser", "Finding", "Looker"]
 
@@ -92,7 +92,7 @@ class Looker:
         return findings
 
     def _of_body(self, frame: Frame, pose: Pose) -> list[Finding]:
-        monitor = PostureMonitor(BLAZEPOSE_33)
+        monitor = PostureMonitor(pose_skeleton(len(pose.keypoints_xy)))
         monitor.observe(pose, (frame.width_px, frame.height_px))
         measures = monitor.measures()
         findings = []

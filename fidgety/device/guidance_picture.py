@@ -14,7 +14,7 @@ import numpy as np
 
 from fidgety.device.guidance import GOOD, Advice
 from fidgety.records import Frame, Pose, UInt8Array
-from fidgety.skeleton import BLAZEPOSE_33
+from fidgety.skeleton import pose_skeleton
 
 __all__ = ["draw_guidance", "write_picture"]
 
@@ -72,7 +72,7 @@ def _small_picture(frame: Frame, scale: float) -> UInt8Array:
 def _draw_skeleton(picture: UInt8Array, pose: Pose, scale: float) -> None:
     points = pose.keypoints_xy * scale
     for thickness, colour in ((9, _BLACK), (5, _WHITE)):  # white on black: seen on any mat
-        for first, second in BLAZEPOSE_33.bones:
+        for first, second in pose_skeleton(len(points)).bones:
             ends = points[[first, second]]
             if np.isfinite(ends).all() and pose.keypoint_scores[[first, second]].min() >= _LEAST_SCORE:
                 (x0, y0), (x1, y1) = ends.round().astype(int).tolist()

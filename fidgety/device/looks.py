@@ -24,9 +24,10 @@ from fidgety.runtime.picture import PictureMonitor
 from fidgety.runtime.pipeline import lift_poses
 from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.posture import PostureMonitor
+from fidgety.runtime.readers import bundle_skeleton
 from fidgety.runtime.source import frame_from_picture
 from fidgety.runtime.windows import cut_windows
-from fidgety.skeleton import BLAZEPOSE_33
+from fidgety.skeleton import Skeleton
 
 __all__ = ["Part", "Seen", "read_stretch", "watch_ring"]
 
@@ -55,7 +56,7 @@ def watch_ring(ring: FrameRing, bundle: Bundle, fps: float, n_threads: int, seen
     estimator = PoseEstimator(bundle, n_threads)
     took_s: deque[float] = deque(maxlen=_N_TRIED)
     parts: list[Part] = []
-    sparse = _Sparse()
+    sparse = _Sparse(estimator.skeleton)
     next_number, next_look_s = 0, 0.0
     while True:
         number = ring.n_put - 1
@@ -97,7 +98,7 @@ class _Chain:
 
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
-        self._posture, self._picture = PostureMonitor(BLAZEPOSE_33), PictureMonitor()
+        self._posture, self._picture = PostureMonitor(bundle_skeleton(bundle.manifest.pose)), PictureMonitor()
         self._noise_floor = NoiseFloor()
         self.n_poses, self.seconds, self.assessable_s = 0, 0.0, 0.0
         self._covered_until_s = 0.0
@@ -105,7 +106,7 @@ class _Chain:
     def run(self, frames: Iterable[Frame], estimator: PoseEstimator, seen: Seen | None = None) -> Iterator[None]:
         """One step a window."""
         pieces = self._noise_floor.listen(
-            lift_poses(self._observed(frames, estimator, seen), BLAZEPOSE_33, self._bundle)
+            lift_poses(self._observed(frames, estimator, seen), estimator.skeleton, self._bundle)
         )
         manifest = self._bundle.manifest
         for window in cut_windows(pieces, manifest.mam, manifest.track.fps):
@@ -135,8 +136,8 @@ class _Chain:
 class _Sparse:
     """Monitors of looks that are a second apart."""
 
-    def __init__(self) -> None:
-        self._posture, self._picture = PostureMonitor(BLAZEPOSE_33), PictureMonitor()
+    def __init__(self, skeleton: Skeleton) -> None:
+        self._posture, self._picture = PostureMonitor(skeleton), PictureMonitor()
         self.n_poses, self.assessable_s, self._seconds = 0, 0.0, 0.0
         self._last_s: float | None = None
         self._was_found = False

@@ -23,9 +23,10 @@ from fidgety.runtime.assess import Mam, fms_frequency
 from fidgety.runtime.pipeline import Job, assess_poses, lift_poses
 from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.posefile import PoseRecording
+from fidgety.runtime.readers import bundle_skeleton
 from fidgety.runtime.source import open_source
 from fidgety.runtime.windows import cut_windows
-from fidgety.skeleton import BLAZEPOSE_33
+from fidgety.skeleton import pose_skeleton
 
 __all__ = ["ChainDifference", "ChainRun", "compare_runs", "faults_of", "run_chain", "score_run", "with_graph"]
 
@@ -36,7 +37,7 @@ MAX_PROBABILITY_P95 = 0.1
 # Targets of the task: over all recordings together, since one window of nine is already .11.
 MAX_FREQUENCY_CHANGE = 0.02
 MAX_RISK_CHANGE = 0.02
-_TRUNK = BLAZEPOSE_33.indices("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+_TRUNK = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +98,7 @@ def run_chain(recording: Path, bundle: Bundle, n_threads: int = 2, *, is_nudged:
 def score_run(name: str, poses: Sequence[Pose], bundle: Bundle) -> ChainRun:
     """Lifter and MAM over poses that were read before. Raises BundleError as `run_chain` does."""
     mam, manifest = Mam(bundle), bundle.manifest
-    windows = cut_windows(lift_poses(poses, BLAZEPOSE_33, bundle), manifest.mam, manifest.track.fps)
+    windows = cut_windows(lift_poses(poses, bundle_skeleton(manifest.pose), bundle), manifest.mam, manifest.track.fps)
     scores = list(mam.score(windows))
     frequency = fms_frequency(scores, manifest.operating_point.fms_threshold)
     if frequency is None:
@@ -107,7 +108,7 @@ def score_run(name: str, poses: Sequence[Pose], bundle: Bundle) -> ChainRun:
         )
     risk = mam.risk(scores, Characteristics())
     short = replace(bundle, manifest=replace(manifest, quality=replace(manifest.quality, min_assessable_s=0.0)))
-    recording = PoseRecording(name, BLAZEPOSE_33, poses, len(poses), {})
+    recording = PoseRecording(name, bundle_skeleton(manifest.pose), poses, len(poses), {})
     reasons = assess_poses(recording, short, Job(name, Characteristics(13.0))).quality.reasons
     blocking = frozenset(reason.code for reason in reasons if reason.is_blocking)
     return ChainRun(
@@ -191,7 +192,8 @@ def _keypoints_apart(one: Sequence[Pose], other: Sequence[Pose]) -> tuple[FloatA
     for a, b in zip(one, other, strict=True):
         if a.is_missing and b.is_missing:
             continue
-        shoulders, hips = (a if b.is_missing else b).keypoints_xy[_TRUNK].reshape(2, 2, 2).mean(axis=1)
+        xy = (a if b.is_missing else b).keypoints_xy
+        shoulders, hips = xy[pose_skeleton(len(xy)).indices(*_TRUNK)].reshape(2, 2, 2).mean(axis=1)
         distance = np.linalg.norm(a.keypoints_xy - b.keypoints_xy, axis=1)
         apart.append(np.where(np.isnan(distance), np.inf, distance))
         trunks.append(np.full(len(distance), max(float(np.linalg.norm(shoulders - hips)), 1.0)))

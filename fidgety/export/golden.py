@@ -21,12 +21,13 @@ from fidgety.runtime.lift import TrackLifter, lift_tracks
 from fidgety.runtime.networks import CHUNK_ROWS, detector_network, lifter_network
 from fidgety.runtime.open_session import open_session
 from fidgety.runtime.pose import PoseEstimator
+from fidgety.runtime.readers import bundle_skeleton
 from fidgety.runtime.session import Arrays
 from fidgety.runtime.source import open_source
 from fidgety.runtime.track import track_poses
 from fidgety.runtime.upright import UprightFrame
 from fidgety.runtime.windows import cut_windows
-from fidgety.skeleton import BLAZEPOSE_33, COCO_17
+from fidgety.skeleton import COCO_17
 
 __all__ = ["SAMPLE", "Golden", "record_golden"]
 
@@ -43,8 +44,8 @@ def record_golden(bundle: Bundle, recording: Path = SAMPLE) -> Golden:
         frames = list(_until(source.frames(), _SECONDS))[::_EVERY]
     settings, manifest = bundle.manifest.pose, bundle.manifest
     crops = [_detector_and_crop(bundle, frame) for frame in (frames[0], frames[-1])]
-    poses = PoseEstimator(bundle).poses(frames)
-    tracks = list(track_poses(poses, manifest.track, BLAZEPOSE_33.name, len(BLAZEPOSE_33)))
+    estimator, skeleton = PoseEstimator(bundle), bundle_skeleton(settings)
+    tracks = list(track_poses(estimator.poses(frames), manifest.track, skeleton.name, len(skeleton)))
     steady = list(steady_doubtful(tracks, settings))
     lifter = TrackLifter(bundle.file(manifest.lifter.graph), manifest.lifter)
     cut = cut_windows(lift_tracks(steady, lifter), manifest.mam, manifest.track.fps)
@@ -91,7 +92,7 @@ def _chunks(bundle: Bundle, tracks: list[PoseTrack]) -> tuple[Arrays, Arrays]:
     settings = bundle.manifest.lifter
     network = lifter_network(settings.channels, settings.dilations)
     session = open_session(bundle.file(settings.graph), network)
-    upright, read = UprightFrame(), BLAZEPOSE_33.indices(*COCO_17.keypoints)
+    upright, read = UprightFrame(), bundle_skeleton(bundle.manifest.pose).indices(*COCO_17.keypoints)
     rows = [upright.apply(one.keypoints_xy[:, read], one.keypoint_scores[:, read]) for one in tracks]
     features, in_plane = (np.concatenate([row[i] for row in rows]) for i in (0, 1))
     given: Arrays = {name: np.zeros(shape, np.float32) for name, shape in network.fixed_inputs.items()}

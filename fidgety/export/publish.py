@@ -36,9 +36,11 @@ from fidgety.bundle import (
 from fidgety.bundle.manifest import FORMAT
 from fidgety.errors import BundleError
 from fidgety.export.fetch import Variant
+from fidgety.export.own_pose import OwnPose
+from fidgety.export.own_pose_gate import require_own_pose
 from fidgety.export.parity import ParityReport
 from fidgety.export.pose import PoseNetworks, export_pose_networks
-from fidgety.records import UInt8Array
+from fidgety.records import Frame, UInt8Array
 from fidgety.runtime.blazepose import Region, crop_picture
 from fidgety.runtime.source import open_source
 from fidgety.runtime.track import DEVICE_TRACK
@@ -100,12 +102,18 @@ def is_current(path: Path, variant: Variant, mam_dir: Path | None = None) -> boo
 
 
 def build_bundle(
-    path: Path, variant: Variant, cache_dir: Path, offline: Path | None = None, mam_dir: Path | None = None
+    path: Path,
+    variant: Variant,
+    cache_dir: Path,
+    offline: Path | None = None,
+    mam_dir: Path | None = None,
+    own: OwnPose | None = None,
 ) -> tuple[Bundle, ParityReport]:
     """Fetch and prove the pose networks, add MAM, write the bundle folder `path`.
 
-    `mam_dir`: a folder that training wrote (default: the demo weights). Raises FetchError, BundleError, DeviceError;
-    then nothing has changed at `path`.
+    `mam_dir`: a folder that training wrote (default: the demo weights). `own`: a pose network that takes the place of
+    BlazePose's landmarks, once it has passed its gate beside them. Raises FetchError, BundleError, DeviceError; then
+    nothing has changed at `path`.
     """
     training = _read_training(mam_dir)
     pictures = _parity_pictures()
@@ -120,31 +128,45 @@ def build_bundle(
             **{name: trained_file(name, mam_dir) for name in _graphs(training)},
             report.name: report,
         }
-        return write_bundle(path, manifest, contents), networks.parity
+        if own is None:
+            return write_bundle(path, manifest, contents), networks.parity
+        blazepose = write_bundle(Path(staging) / "blazepose", manifest, contents)
+        manifest = _manifest(training, variant, _with_own(manifest.provenance, own), own)
+        contents = {name: source for name, source in contents.items() if source != networks.landmarks}
+        contents[manifest.pose.landmarks] = own.path
+        trial = write_bundle(Path(staging) / "own", manifest, contents)
+        found = require_own_pose(trial, blazepose, _gate_frames())
+        note = Path(staging) / "own_pose_gate.txt"
+        note.write_text(f"{found}\n", encoding="utf-8")
+        return write_bundle(path, manifest, {**contents, note.name: note}), networks.parity
 
 
-def _manifest(training: dict[str, Any], variant: Variant, provenance: Provenance) -> Manifest:
+def _manifest(
+    training: dict[str, Any], variant: Variant, provenance: Provenance, own: OwnPose | None = None
+) -> Manifest:
     try:
         return Manifest(
             format=FORMAT,
             name=str(training["name"]),
-            version=f"{training['version']}-{variant}",
+            version=f"{training['version']}-{variant if own is None else 'own'}",
             parent=None,
             provenance=provenance,
             pose=PoseSettings(
-                family="blazepose",
-                variant=variant,
-                skeleton="blazepose33",
+                family="blazepose" if own is None else own.network.family,
+                variant=variant if own is None else "own",
+                skeleton="blazepose33" if own is None else "coco17",
                 detector="pose_detector.onnx",
-                landmarks=f"pose_landmarks_{variant}.onnx",
+                landmarks=f"pose_landmarks_{variant}.onnx" if own is None else "pose_network.onnx",
                 detector_size_px=224,
                 crop_size_px=256,
                 detector_threshold=0.5,
                 presence_threshold=0.5,
-                crop_margin=1.25,  # 1.1 is .3 mm better on the phantom and loses a real infant in a third of the frames
-                reads_both_sides=True,
+                # 1.1 is .3 mm better on the phantom and loses a real infant in a third of the frames
+                crop_margin=1.25 if own is None else own.crop_margin,
+                reads_both_sides=True if own is None else own.may_be_mirrored,
                 doubtful_score=0.3,
                 sure_score=0.6,
+                network=None if own is None else own.network,
             ),
             track=DEVICE_TRACK,
             lifter=_lifter_settings(training),
@@ -173,6 +195,27 @@ def _provenance(networks: PoseNetworks, training: dict[str, Any]) -> Provenance:
         lifter_source=lifter_source,
         built_with={name: version(name) for name in ("fidgety", "onnx", "onnxruntime", "numpy")},
     )
+
+
+def _with_own(provenance: Provenance, own: OwnPose) -> Provenance:
+    """Provenance with the network's own source and licence beside those of BlazePose, whose detector stays.
+
+    A network that learned on the phantom makes the whole bundle a demo.
+    """
+    is_demo = own.trained_on == "phantom" or provenance.trained_on == "phantom"
+    return replace(
+        provenance,
+        trained_on="phantom" if is_demo else provenance.trained_on,
+        banner=DEMO_BANNER if is_demo else provenance.banner,
+        pose_source=f"{own.source}, sha256 {sha256_of_file(own.path)}; detector: {provenance.pose_source}",
+        pose_licence=f"{own.licence}; detector: {provenance.pose_licence}",
+    )
+
+
+def _gate_frames() -> list[Frame]:
+    """Recorded frames of an infant, spread over the sample."""
+    with open_source(str(demo_file("sample.mp4"))) as source:
+        return [frame for frame in source.frames() if frame.frame_index % 400 == 0][:_N_PICTURES]
 
 
 def _sources(training: dict[str, Any]) -> tuple[str, str]:

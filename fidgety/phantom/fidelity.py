@@ -41,7 +41,7 @@ from fidgety.records import LiftedTrack
 from fidgety.runtime.pipeline import lift_poses
 from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.source import open_source
-from fidgety.skeleton import BLAZEPOSE_33, H36M_17
+from fidgety.skeleton import H36M_17
 
 __all__ = ["BAND_HZ", "COMB_HZ", "Reading", "Row", "describe_chain", "rows_of", "run_plan"]
 
@@ -205,7 +205,8 @@ def _read(scene: Scene, view: View, bundle: Bundle, folder: Path) -> Reading:
     camera = view.camera
     path = _recording(scene, view, camera, folder)
     with open_source(str(path)) as source:
-        pieces = list(lift_poses(PoseEstimator(bundle).poses(source.frames()), BLAZEPOSE_33, bundle))
+        estimator = PoseEstimator(bundle)
+        pieces = list(lift_poses(estimator.poses(source.frames()), estimator.skeleton, bundle))
     measured = _placed(pieces)
     joints_m = h36m17(scene.motion(camera, bundle.manifest.track.fps))
     n = min(len(measured), len(joints_m))  # the last frame of another rate may fall before the last instant

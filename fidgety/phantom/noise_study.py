@@ -26,7 +26,7 @@ from fidgety.records import FloatArray, Pose
 from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.source import open_source
 from fidgety.runtime.track import track_poses
-from fidgety.skeleton import BLAZEPOSE_33, joints_matrix
+from fidgety.skeleton import Skeleton, joints_matrix
 
 __all__ = ["Study", "run_study"]
 
@@ -73,17 +73,18 @@ def _pair(seed: int, duration_s: float, bundle: Bundle, folder: Path) -> tuple[F
         motion, camera = _scene(seed, duration_s)
         render_recording(path, motion, camera, draw_appearance(seed))
     with open_source(str(path)) as source:
-        poses = list(PoseEstimator(bundle).poses(source.frames()))
-    observed = _track(poses, TrackSettings(FPS, (1.0,), bundle.manifest.track.max_bridge_ms))
+        estimator = PoseEstimator(bundle)
+        poses = list(estimator.poses(source.frames()))
+    observed = _track(poses, estimator.skeleton, TrackSettings(FPS, (1.0,), bundle.manifest.track.max_bridge_ms))
     truth = read_camera(path).project(read_truth(path).joints_m)[0][: len(observed)]
     if len(observed) != len(truth) or np.isnan(observed).any(axis=(1, 2)).mean() > 1 - _MIN_OBSERVED:
         return None
     return _without_gaps(observed), truth.astype(np.float32)
 
 
-def _track(poses: Iterator[Pose] | list[Pose], settings: TrackSettings) -> FloatArray:
-    pieces = track_poses(poses, settings, BLAZEPOSE_33.name, len(BLAZEPOSE_33))
-    return np.concatenate([joints_matrix(BLAZEPOSE_33) @ piece.keypoints_xy for piece in pieces])
+def _track(poses: Iterator[Pose] | list[Pose], skeleton: Skeleton, settings: TrackSettings) -> FloatArray:
+    pieces = track_poses(poses, settings, skeleton.name, len(skeleton))
+    return np.concatenate([joints_matrix(skeleton) @ piece.keypoints_xy for piece in pieces])
 
 
 def _without_gaps(track: FloatArray) -> FloatArray:

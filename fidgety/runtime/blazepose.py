@@ -78,23 +78,21 @@ class Detection:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Landmarks:
-    """The landmark network's word on one crop, in image px."""
+    """A pose network's word on one crop: K keypoints of its skeleton, in image px."""
 
-    keypoints_xy: FloatArray  # (39, 2) float32, image px; the last six are auxiliary
-    scores: FloatArray  # (39,) float32 in [0, 1]
-    world_m: FloatArray  # (33, 3) float32, metres, axes of the picture
+    keypoints_xy: FloatArray  # (K, 2) float32, image px
+    scores: FloatArray  # (K,) float32 in [0, 1]
+    world_m: FloatArray  # (K, 3) float32, metres, axes of the picture; NaN = the network gives none
     presence: float
-
-    @property
-    def alignment_xy(self) -> FloatArray:
-        """(2, 2) image px: hip centre and end of the body, from which a crop is laid."""
-        return self.keypoints_xy[HIP_CENTRE : BODY_END + 1]
+    alignment_xy: FloatArray  # (2, 2) float32, image px: hip centre and end of the body, from which a crop is laid
 
 
 def crop_picture(
-    frame: Frame, image_from_crop: FloatArray, size_px: int, *, low: float, is_replicated: bool
+    frame: Frame, image_from_crop: FloatArray, size_px: int | tuple[int, int], *, low: float, is_replicated: bool
 ) -> FloatArray:
     """(1, 3, size, size) float32 RGB in [low, 1]: the region's pixels, read from the planes as they lie in memory.
+
+    `size_px`: one number for a square, else width and height.
 
     `is_replicated`: the picture's edge goes on outside (landmark crop), otherwise outside is black (detector).
     """
@@ -103,7 +101,7 @@ def crop_picture(
     chroma_from_crop[:, 2] -= 0.25  # a chroma sample sits between two luma samples
     border = cv2.BORDER_REPLICATE if is_replicated else cv2.BORDER_CONSTANT
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    size = (size_px, size_px)
+    size = (size_px, size_px) if isinstance(size_px, int) else size_px
     rgb_from_yuv = frame.rgb_from_yuv
     black_luma = (
         0.0 if is_replicated else -float(rgb_from_yuv[0, 3] + 128 * rgb_from_yuv[0, 2]) / float(rgb_from_yuv[0, 0])
@@ -198,7 +196,9 @@ def decode_landmarks(
     world_m[:, :2] = world_m[:, :2] @ (matrix[:, :2] * np.float32(size_px / region.side_px)).T
     if region.is_mirrored:
         keypoints_xy, scores, world_m = keypoints_xy[_MIRROR], scores[_MIRROR], world_m[_MIRROR[:N_LANDMARKS]]
-    return Landmarks(keypoints_xy.astype(np.float32), scores.astype(np.float32), world_m, float(presence))
+    keypoints_xy, scores = keypoints_xy.astype(np.float32), scores.astype(np.float32)
+    alignment_xy = keypoints_xy[HIP_CENTRE : BODY_END + 1]
+    return Landmarks(keypoints_xy[:N_LANDMARKS], scores[:N_LANDMARKS], world_m, float(presence), alignment_xy)
 
 
 def _overlap(box: FloatArray, boxes: FloatArray) -> FloatArray:

@@ -95,9 +95,11 @@ def graph_of(bundle: Bundle, file: str, network: Network, device: DeviceKind = "
 def accelerated_graphs(bundle: Bundle) -> tuple[Graph, ...]:
     """Those of a bundle that become engines, in the order of the data."""
     pose, lifter, mam = bundle.manifest.pose, bundle.manifest.lifter, bundle.manifest.mam
+    own = pose.network is not None  # of the user's own, which stays on the CPU (readers.py)
+    landmarks = () if own else (graph_of(bundle, pose.landmarks, landmark_network(pose), "tensorrt"),)
     return (
         graph_of(bundle, pose.detector, detector_network(pose), "tensorrt"),
-        graph_of(bundle, pose.landmarks, landmark_network(pose), "tensorrt"),
+        *landmarks,
         graph_of(bundle, lifter.graph, lifter_network(lifter.channels, lifter.dilations), "tensorrt"),
         graph_of(bundle, mam.window_graph, window_network(mam), "tensorrt"),
     )

@@ -50,7 +50,7 @@ from fidgety.runtime.source import Source
 from fidgety.runtime.timing import StageTimes, timed, timed_frames
 from fidgety.runtime.track import track_poses
 from fidgety.runtime.windows import cut_windows
-from fidgety.skeleton import BLAZEPOSE_33, Skeleton
+from fidgety.skeleton import Skeleton
 
 __all__ = [
     "Job",
@@ -106,7 +106,8 @@ def assess_recording(source: Source, bundle: Bundle, job: Job, watch: Watcher | 
     """Score one recording or camera. Raises SourceError, BundleError, DeviceError; never NotAssessable: that is a
     result."""
     estimator, mam = PoseEstimator(bundle, job.n_threads, job.device), Mam(bundle, device=job.device)
-    monitors = _Monitors(PostureMonitor(BLAZEPOSE_33), PictureMonitor(), NoiseFloor())
+    skeleton = estimator.skeleton
+    monitors = _Monitors(PostureMonitor(skeleton), PictureMonitor(), NoiseFloor())
     decoded = timed_frames(job.times, _until(source.frames(), job.max_duration_s))
     with (
         Prefetch(decoded, _FRAMES_AHEAD, "decode") as frames,
@@ -114,7 +115,7 @@ def assess_recording(source: Source, bundle: Bundle, job: Job, watch: Watcher | 
             timed(job.times, "pose", lambda read: _observed(estimator, read, monitors), frames), _POSES_AHEAD, "pose"
         ) as poses,
     ):
-        return _assess(_recorded(poses, job, bundle, watch), BLAZEPOSE_33, monitors, mam, bundle, job, source)
+        return _assess(_recorded(poses, skeleton, job, bundle, watch), skeleton, monitors, mam, bundle, job, source)
 
 
 def assess_poses(recording: PoseRecording, bundle: Bundle, job: Job, watch: Watcher | None = None) -> Assessment:
@@ -127,12 +128,12 @@ def assess_poses(recording: PoseRecording, bundle: Bundle, job: Job, watch: Watc
 def check_recording(source: Source, bundle: Bundle, job: Job, watch: Watcher | None = None) -> Quality:
     """The quality gate alone: everything but MAM."""
     estimator = PoseEstimator(bundle, job.n_threads, job.device)
-    monitors = _Monitors(PostureMonitor(BLAZEPOSE_33), PictureMonitor(), NoiseFloor())
+    monitors = _Monitors(PostureMonitor(estimator.skeleton), PictureMonitor(), NoiseFloor())
     with (
         Prefetch(_until(source.frames(), job.max_duration_s), _FRAMES_AHEAD, "decode") as frames,
         Prefetch(_observed(estimator, frames, monitors), _POSES_AHEAD, "pose") as poses,
     ):
-        lifted = monitors.noise_floor.listen(lift_poses(_watched(poses, watch), BLAZEPOSE_33, bundle, job.device))
+        lifted = monitors.noise_floor.listen(lift_poses(_watched(poses, watch), estimator.skeleton, bundle, job.device))
         windows = cut_windows(lifted, bundle.manifest.mam, bundle.manifest.track.fps)
         assessable = [Stretch(w.start_s, w.end_s) for w in windows if w.void is None]
     return _judge(monitors, _covered_s(assessable), bundle, job, source)
@@ -147,12 +148,13 @@ def estimate_poses(source: Source, bundle: Bundle, job: Job, watch: Watcher | No
         Prefetch(_until(source.frames(), job.max_duration_s), _FRAMES_AHEAD, "decode") as frames,
         Prefetch(estimator.poses(frames), _POSES_AHEAD, "pose") as poses,
     ):
-        return sum(1 for _ in _recorded(poses, job, bundle, watch))
+        return sum(1 for _ in _recorded(poses, estimator.skeleton, job, bundle, watch))
 
 
 def window_recording(source: Source, bundle: Bundle) -> Iterator[Window]:
     """The recording's windows, void ones too, as MAM reads them: for studies of the chain."""
-    lifted = lift_poses(PoseEstimator(bundle).poses(source.frames()), BLAZEPOSE_33, bundle)
+    estimator = PoseEstimator(bundle)
+    lifted = lift_poses(estimator.poses(source.frames()), estimator.skeleton, bundle)
     yield from cut_windows(lifted, bundle.manifest.mam, bundle.manifest.track.fps)
 
 
@@ -240,12 +242,14 @@ def _postured(poses: Iterable[Pose], monitors: _Monitors) -> Iterator[Pose]:
         yield pose
 
 
-def _recorded(poses: Iterable[Pose], job: Job, bundle: Bundle, watch: Watcher | None) -> Iterator[Pose]:
+def _recorded(
+    poses: Iterable[Pose], skeleton: Skeleton, job: Job, bundle: Bundle, watch: Watcher | None
+) -> Iterator[Pose]:
     if job.poses_path is None:
         yield from _watched(poses, watch)
         return
     about = {"recording": job.name, "recording_sha256": job.sha256, "bundle": bundle.label}
-    with PoseWriter(job.poses_path, BLAZEPOSE_33, about) as writer:
+    with PoseWriter(job.poses_path, skeleton, about) as writer:
         yield from _watched(writer.copy(poses), watch)
 
 

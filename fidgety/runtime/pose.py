@@ -25,9 +25,10 @@ from fidgety.runtime.blazepose import Detection, Landmarks, Region
 from fidgety.runtime.both_sides import Reading, mean_of_both_sides
 from fidgety.runtime.crop import CropTracker
 from fidgety.runtime.devices import CPU, Device
-from fidgety.runtime.networks import detector_network, graph_of, landmark_network
+from fidgety.runtime.networks import detector_network, graph_of
 from fidgety.runtime.open_session import open_graph
-from fidgety.skeleton import BLAZEPOSE_33
+from fidgety.runtime.readers import open_reader
+from fidgety.skeleton import Skeleton
 
 __all__ = ["PoseEstimator"]
 
@@ -45,10 +46,8 @@ _OTHER_SURENESS = 0.8
 _APART_SHARE = 0.28
 # Of the crop: between the sides limbs differ by .01 (median), where one is misread by .2; kicks reach .08 a frame.
 _MOST_APART = 0.1
-_LIMBS = BLAZEPOSE_33.indices(
-    *(f"{side}_{joint}" for side in ("left", "right") for joint in ("elbow", "wrist", "knee", "ankle"))
-)
-_TRUNK = BLAZEPOSE_33.indices("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+_LIMBS = tuple(f"{side}_{joint}" for side in ("left", "right") for joint in ("elbow", "wrist", "knee", "ankle"))
+_TRUNK = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,8 +86,10 @@ class PoseEstimator:
         self._anchors = blazepose.detector_anchors(settings.detector_size_px)
         n_each = max(1, n_threads // _N_WORKERS)
         detector = graph_of(bundle, settings.detector, detector_network(settings), device.name)
-        landmarks = graph_of(bundle, settings.landmarks, landmark_network(settings), device.name)
-        self._detector, self._landmarks = (open_graph(one, device, n_each) for one in (detector, landmarks))
+        self._detector = open_graph(detector, device, n_each)
+        self._reader = open_reader(bundle, n_each, device)
+        self._limbs = self.skeleton.indices(*_LIMBS)
+        self._body = self.skeleton.indices(*_LIMBS, *_TRUNK)
         self._workers = ThreadPoolExecutor(min(n_threads, _N_WORKERS), "landmarks")
         self._crop = CropTracker(settings.crop_margin, settings.reads_both_sides)
         self._next_search_s = 0.0
@@ -96,6 +97,11 @@ class PoseEstimator:
         self._n_looks = -1
         self._n_begun = 0
         self._last_limbs_xy: FloatArray = np.full((len(_LIMBS), 2), np.nan, np.float32)  # of the last frame found
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """Of the poses."""
+        return self._reader.skeleton
 
     def poses(self, frames: Iterable[Frame]) -> Iterator[Pose]:
         """One Pose a frame, in order; NaN where no infant was found. Runs 2 x _LAG_FRAMES + 2 behind the frames."""
@@ -144,12 +150,12 @@ class PoseEstimator:
         if found is None:
             return _Settled(frame, None, is_mirrored, None)
         self._crop.follow(found.alignment_xy, frame.time_s)
-        self._last_limbs_xy = found.keypoints_xy[_LIMBS]
+        self._last_limbs_xy = found.keypoints_xy[self._limbs]
         return _Settled(frame, found, is_mirrored, self._look_when_due(frame, found))
 
     def _agrees(self, mirrored: Landmarks, region: Region) -> bool:
         """False when the mirror image is read quite otherwise than the frame before: then it is not used."""
-        apart_px = np.linalg.norm(mirrored.keypoints_xy[_LIMBS] - self._last_limbs_xy, axis=1)
+        apart_px = np.linalg.norm(mirrored.keypoints_xy[self._limbs] - self._last_limbs_xy, axis=1)
         is_near = bool(apart_px.max() < _MOST_APART * region.side_px)
         return is_near and mirrored.presence >= self._settings.presence_threshold
 
@@ -172,18 +178,17 @@ class PoseEstimator:
     def _pose(self, settled: _Settled) -> Reading:
         found, n_others = settled.found, None
         if found is None:
-            return Reading(_missing_pose(settled.frame), settled.is_mirrored)
+            return Reading(_missing_pose(settled.frame, len(self.skeleton)), settled.is_mirrored)
         if settled.look is not None:
             look = settled.look.result()
             n_others = look.n_others
             if look.is_wrong_way_round:
                 self._crop.let_go()
-        n = blazepose.N_LANDMARKS
         pose = Pose(
             settled.frame.frame_index,
             settled.frame.time_s,
-            found.keypoints_xy[:n],
-            found.scores[:n],
+            found.keypoints_xy,
+            found.scores,
             found.world_m,
             found.presence,
             n_others,
@@ -208,7 +213,7 @@ class PoseEstimator:
             for reading in first
             if reading.presence >= self._settings.presence_threshold
         ]
-        best = max(self._workers.map(lambda crop: self.read(frame, crop), crops), key=_sureness, default=None)
+        best = max(self._workers.map(lambda crop: self.read(frame, crop), crops), key=self._sureness, default=None)
         if best is None or best.presence < self._settings.presence_threshold:
             return None
         return best
@@ -220,11 +225,11 @@ class PoseEstimator:
 
     def _is_wrong_way_round(self, frame: Frame, found: Landmarks, crop: Region) -> bool:
         """True when the infant reads far better with the crop turned: it was picked up and laid down another way."""
-        sureness = _sureness(found)
+        sureness = self._sureness(found)
         if sureness >= _DOUBTFUL:
             return False
         return any(
-            _sureness(self.read(frame, crop.turned(turns))) > max(sureness + 0.15, _PLAIN) for turns in (1, 2, 3)
+            self._sureness(self.read(frame, crop.turned(turns))) > max(sureness + 0.15, _PLAIN) for turns in (1, 2, 3)
         )
 
     def _count_others(self, frame: Frame, found: Landmarks, crop: Region, view: Region) -> int:
@@ -233,14 +238,14 @@ class PoseEstimator:
         The picture is turned by 90 degrees from one look to the next. What the detector faintly suspects counts when
         the landmark network reads a whole body there, and not the infant again.
         """
-        hips = found.keypoints_xy[blazepose.HIP_CENTRE]
+        hips = found.alignment_xy[0]
         others: list[FloatArray] = []
         for body in self._detect(frame, view, _SUSPECT_SCORE)[:_MOST_SUSPECTS]:
             rough = self.read(frame, self._region_of(body, view))
             other = self.read(frame, self._crop.around(rough.alignment_xy))
-            place = other.keypoints_xy[blazepose.HIP_CENTRE]
+            place = other.alignment_xy[0]
             is_apart = all(np.hypot(*(place - known)) > _APART_SHARE * crop.side_px for known in (hips, *others))
-            if is_apart and _sureness(other) >= _OTHER_SURENESS:
+            if is_apart and self._sureness(other) >= _OTHER_SURENESS:
                 others.append(place)
         return len(others)
 
@@ -262,25 +267,18 @@ class PoseEstimator:
         return blazepose.region_from_alignment(points[0], points[1], self._settings.crop_margin)
 
     def read(self, frame: Frame, region: Region) -> Landmarks:
-        """The landmark network's word on one crop of a frame; touches nothing that is tracked."""
-        size = self._settings.crop_size_px
-        crop = blazepose.crop_picture(frame, region.image_from_crop(size), size, low=0.0, is_replicated=True)
-        raw = self._landmarks.run(crop=crop)
-        return blazepose.decode_landmarks(
-            raw["landmarks"][0], raw["heatmaps"][0], raw["world"][0], float(raw["presence"][0, 0]), region, size
-        )
+        """The pose network's word on one crop of a frame; touches nothing that is tracked."""
+        return self._reader.read(frame, region)
+
+    def _sureness(self, found: Landmarks) -> float:
+        """Presence x mean visibility of limbs and trunk: high only when the body was read the right way round."""
+        return found.presence * float(found.scores[self._body].mean())
 
 
 def _side(region: Region, is_mirrored: bool) -> Region:
     return replace(region, is_mirrored=is_mirrored)
 
 
-def _sureness(found: Landmarks) -> float:
-    """Presence x mean visibility of limbs and trunk: high only when the body was read the right way round."""
-    return found.presence * float(found.scores[_LIMBS + _TRUNK].mean())
-
-
-def _missing_pose(frame: Frame) -> Pose:
-    n = blazepose.N_LANDMARKS
+def _missing_pose(frame: Frame, n: int) -> Pose:
     nothing = np.full((n, 3), np.nan, np.float32)
     return Pose(frame.frame_index, frame.time_s, nothing[:, :2], np.zeros(n, np.float32), nothing, 0.0, None)

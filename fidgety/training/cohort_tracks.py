@@ -29,7 +29,7 @@ from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.posefile import open_poses
 from fidgety.runtime.source import open_source
 from fidgety.runtime.windows import cut_windows
-from fidgety.skeleton import BLAZEPOSE_33, H36M_17
+from fidgety.skeleton import H36M_17
 
 __all__ = ["TrackedInfant", "TrackedRecording", "WindowRule", "chain_digest", "cohort_digest", "track_cohort"]
 
@@ -255,7 +255,8 @@ def _lift(recording: CohortRecording, bundle: Bundle) -> Iterator[LiftedTrack]:
         yield from lift_poses(stored.poses, stored.skeleton, bundle)
         return
     with open_source(str(recording.path)) as source:
-        yield from lift_poses(PoseEstimator(bundle).poses(source.frames()), BLAZEPOSE_33, bundle)
+        estimator = PoseEstimator(bundle)
+        yield from lift_poses(estimator.poses(source.frames()), estimator.skeleton, bundle)
 
 
 def chain_digest(bundle: Bundle) -> str:

@@ -269,7 +269,7 @@ def test_decode_landmarks_region_places_scales_and_turns() -> None:
     found = decode_landmarks(landmarks.ravel(), heatmaps, world.ravel(), 0.9, region, 256)
     assert found.keypoints_xy[2] == pytest.approx([900, 400], abs=1e-2)
     assert found.world_m[2] == pytest.approx([0.5, 0.1, 0.3], abs=1e-5)
-    assert found.keypoints_xy.shape == (39, 2) and found.world_m.shape == (33, 3)
+    assert found.keypoints_xy.shape == (33, 2) and found.world_m.shape == (33, 3)
 
 
 def test_decode_landmarks_score_is_the_lesser_of_visibility_and_presence() -> None:
