@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
 from importlib.resources import as_file, files
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,7 @@ from fidgety.errors import BundleError
 from fidgety.export.fetch import Variant
 from fidgety.export.own_pose import OwnPose
 from fidgety.export.own_pose_gate import require_own_pose
+from fidgety.export.own_pose_movement import require_movement, still_frames
 from fidgety.export.parity import ParityReport
 from fidgety.export.pose import PoseNetworks, export_pose_networks
 from fidgety.records import Frame, UInt8Array
@@ -50,6 +53,7 @@ __all__ = ["DEMO_BANNER", "build_bundle", "demo_file", "is_current", "trained_fi
 DEMO_BANNER = "DEMO - trained on simulated movement - not for clinical use"
 MAM_GRAPHS = ("mam_window.onnx", "mam_bag.onnx", "mam_info.onnx")
 _N_PICTURES = 6  # frames of the sample recording that the parity gate looks at
+_GATE_S = 30.0  # of it through the whole chain, for a pose network of the user's own
 
 # Each line lies between what was measured on rendered scenes (640 x 360, 13 s; good: six infants and looks, four ways
 # round, 15 to 30 fps, tilt 40, far, near, dim, soft focus, a carer's hand) and on two real clips: a plain one, filmed
@@ -136,8 +140,9 @@ def build_bundle(
         contents[manifest.pose.landmarks] = own.path
         trial = write_bundle(Path(staging) / "own", manifest, contents)
         found = require_own_pose(trial, blazepose, _gate_frames())
+        moved = require_movement(trial, blazepose, _first_seconds, lambda: still_frames(_gate_frames()[0], 300, 25.0))
         note = Path(staging) / "own_pose_gate.txt"
-        note.write_text(f"{found}\n", encoding="utf-8")
+        note.write_text(f"{found}\n{moved}\n", encoding="utf-8")
         return write_bundle(path, manifest, {**contents, note.name: note}), networks.parity
 
 
@@ -216,6 +221,12 @@ def _gate_frames() -> list[Frame]:
     """Recorded frames of an infant, spread over the sample."""
     with open_source(str(demo_file("sample.mp4"))) as source:
         return [frame for frame in source.frames() if frame.frame_index % 400 == 0][:_N_PICTURES]
+
+
+def _first_seconds() -> Iterator[Frame]:
+    """The beginning of the sample: two bouts of FMs and the pauses around them."""
+    with open_source(str(demo_file("sample.mp4"))) as source:
+        yield from takewhile(lambda frame: frame.time_s < _GATE_S, source.frames())
 
 
 def _sources(training: dict[str, Any]) -> tuple[str, str]:

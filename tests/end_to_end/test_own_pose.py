@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from fidgety.bundle import Bundle, write_bundle
 from fidgety.errors import BundleError
 from fidgety.export.own_pose import OwnPose, read_own_pose
 from fidgety.export.own_pose_gate import require_own_pose
+from fidgety.export.own_pose_movement import MovementReport, failed_rules, require_movement, still_frames
 from fidgety.export.publish import demo_file
 from fidgety.records import Frame, Pose
 from fidgety.runtime.pose import PoseEstimator
@@ -83,6 +85,45 @@ def test_gate_passes_what_is_described_rightly_and_nothing_else(
         require_own_pose(shown(wrong, "wrong"), bundle, three)
     with pytest.raises(BundleError, match="three frames at least"):
         require_own_pose(shown(own, "none"), bundle, [])
+
+
+def test_chain_behind_an_own_network_finds_what_it_finds_behind_blazepose(
+    bundle: Bundle, heads: dict[str, OwnPose], tmp_path: Path
+) -> None:
+    own = with_network(bundle, heads["heatmap"], tmp_path / "own")
+
+    def moving() -> Iterator[Frame]:
+        with open_source(str(demo_file("sample.mp4"))) as source:
+            yield from (frame for frame, _ in zip(source.frames(), range(480), strict=False))
+
+    def still() -> Iterator[Frame]:
+        return still_frames(next(iter(moving())), 260, 25.0)
+
+    report = require_movement(own, bundle, moving, still)
+    assert report.n_windows >= 10 and report.n_still >= 1 and report.agreement >= 0.9
+    everywhere = replace(own.manifest.operating_point, fms_threshold=0.0)
+    sees_all = replace(own, manifest=replace(own.manifest, operating_point=everywhere))
+    with pytest.raises(BundleError, match="findings agree"):
+        require_movement(sees_all, bundle, moving, still)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({}, None),
+        ({"n_fms": 22, "agreement": 0.6}, "agree"),
+        ({"n_lost": 1}, "lost"),
+        ({"noise_floor_mm": 1.5}, "noise floor"),  # of a network that saw FMs in 15 of 16 windows
+        ({"n_fms_still": 1}, "still"),
+        ({"n_still": 0}, "still"),
+        ({"n_windows": 3}, "ten windows"),
+        ({"agreement": float("nan")}, "agree"),
+    ],
+)
+def test_failed_rules(changes: dict[str, float], rule: str | None) -> None:
+    sound = MovementReport(26, 14, 15, 0.96, 0, 0.8, 0.69, 4, 0)
+    failed = failed_rules(replace(sound, **changes))  # type: ignore[arg-type]
+    assert failed == [] if rule is None else len(failed) == 1 and rule in failed[0]
 
 
 def test_manifest_whose_family_and_network_disagree_is_refused(
