@@ -46,7 +46,7 @@ def test_device_selftest_keeps_its_outcome(
     reference = selftest.find_reference(tmp_path, open_bundle(default_bundle_path()))
     n_fms = reference.n_fms if is_passed else 0
     found = selftest.Measured(None, n_fms, reference.n_instances, reference.noise_floor_mm, "", reference.outputs)
-    monkeypatch.setattr(selftest, "measure", lambda *_: found)
+    monkeypatch.setattr(selftest, "measure", lambda *_, **__: found)
     outcome = run("device", "selftest")
     assert outcome.code == code
     assert ("FAIL  fms-frequency" in outcome.out) is not is_passed
@@ -58,8 +58,8 @@ def test_device_selftest_records_a_reference(run: Run, tmp_path: Path, monkeypat
     bundle = open_bundle(default_bundle_path())
     demo = selftest.find_reference(tmp_path, bundle)
     found = selftest.Measured(None, 8, demo.n_instances, demo.noise_floor_mm, "", demo.outputs)
-    monkeypatch.setattr(selftest, "measure", lambda *_: found)
-    monkeypatch.setattr(selftest, "golden_inputs", lambda *_: demo.inputs)
+    monkeypatch.setattr(selftest, "measure", lambda *_, **__: found)
+    monkeypatch.setattr(selftest, "golden_inputs", lambda *_, **__: demo.inputs)
     assert run("device", "selftest", "--record").code == 0
     kept = selftest.find_reference(tmp_path / "state", bundle)
     assert (kept.n_fms, kept.n_instances, kept.max_duration_s) == (8, demo.n_instances, None)

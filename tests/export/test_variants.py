@@ -118,7 +118,7 @@ def test_export_what_fails_together_is_not_published(
 ) -> None:
     calls: list[int] = []
 
-    def faults(chain: object) -> list[str]:
+    def faults(chain: object, _controls: object) -> list[str]:
         calls.append(len(chain))  # type: ignore[arg-type]
         return [] if len(calls) == 1 else ["clip.mp4: keypoints move by 9 mm"]
 

@@ -215,7 +215,7 @@ def test_find_reference_that_is_damaged(bundle: Bundle, tmp_path: Path) -> None:
 
 def test_keep_outcome_where_nothing_can_be_written(bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file")
-    with pytest.raises(DeviceError, match="cannot be written"):
+    with pytest.raises(DeviceError, match="check the disk or choose another folder"):
         keep_outcome(tmp_path / "state", outcome_of(bundle))
 
 
