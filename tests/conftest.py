@@ -84,6 +84,7 @@ _TOGETHER = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Each file is run by one process, and so are the files that share what takes long to make."""
     if not config.pluginmanager.hasplugin("xdist"):

@@ -63,6 +63,8 @@ def provision(
     """
     gpu = nvidia.gpu()
     with _alone(folder):
+        with suppress(OSError):  # the next time, then
+            _sweep(folder)
         inputs: Golden | None = None
         for graph in graphs:
             key = engine_key(graph, gpu)
@@ -74,6 +76,12 @@ def provision(
             with suppress(OSError):  # the next time, then
                 _tidy(folder, key)
             yield done
+
+
+def _sweep(folder: Path) -> None:
+    """Take away what a kill left half-written. Nobody else writes here meanwhile."""
+    for part in folder.glob("*.part"):
+        part.unlink(missing_ok=True)
 
 
 def _provision_one(

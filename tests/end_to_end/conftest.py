@@ -119,7 +119,7 @@ def _uneven(path: Path) -> None:
 
 
 def _four_k(path: Path) -> None:
-    motion = simulate_motion(SEED, "continual", 0.6, 10.0)
+    motion = simulate_motion(SEED, "continual", 0.3, 10.0)
     camera = frame_camera(motion, fill=0.8, width_px=3840, height_px=2160)
     render_recording(path, motion, camera, draw_appearance(SEED))
 
@@ -134,7 +134,7 @@ _SCENES: dict[str, Callable[[Path], None]] = {
     "upside-down": lambda path: _infant(path, roll_deg=180.0),
     "sideways": lambda path: _infant(path, roll_deg=90.0),
     "8-fps": lambda path: _infant(path, fps=8.0),
-    "120-fps": lambda path: _infant(path, seconds=3.0, fps=120.0),
+    "120-fps": lambda path: _infant(path, seconds=2.0, fps=120.0),
     "lost-frames": lambda path: _infant(path, fps=25.0, dropped_frames=set(range(20, 290, 15))),
     "turned": lambda path: _infant(path, seconds=2.0, rotation_deg=90),
     "uneven": _uneven,

@@ -120,7 +120,7 @@ def test_check_good_recording_has_no_fault_but_its_length(run: Run, scenes: Scen
     faults = [line for line in outcome.out.splitlines() if line.startswith("* ")]
     allowed = {"lost-frames": ["lost"], "120-fps": ["can be assessed"]}.get(scene, [])
     assert all(any(word in fault for word in allowed) for fault in faults), outcome.out
-    assert outcome.code == (3 if scene == "120-fps" else 0)  # 3 s hold no window
+    assert outcome.code == (3 if scene == "120-fps" else 0)  # 2 s hold no window
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Nothing leaves the box: score, check and report open no socket but loopback, and work where there is no network.
+"""Nothing leaves the box: score, check, report, record, serve and store open no socket but loopback, and need none.
 
 An audit hook of the interpreter sees every `socket.connect`, `bind`, `sendto`, name look-up and URL of a process and
 ends it on the first that leads elsewhere. Native libraries (decoder, ONNX Runtime) do not pass it, so the commands also
@@ -139,3 +139,23 @@ def test_the_namespace_has_no_network(tmp_path: Path) -> None:
     code = "import socket; socket.create_connection(('127.0.0.1', 9), timeout=1)"
     done = run_code(code, tmp_path, has_network=False)
     assert "Network is unreachable" in done.stderr  # loopback is down as well
+
+
+def test_store_serve_and_log_open_no_connection(tmp_path: Path) -> None:
+    write_poses(tmp_path / "ten-s.poses")
+    about = ("--infant", "A-1", "--born", "2026-05-01", "--recorded", "2026-08-01", "--gestation", "39+2")
+    added = fidgety(tmp_path, "store", "add", "ten-s.poses", *about, "--queue", "--store", "store")
+    assert added.returncode == 0, added.stderr
+    short = ("--once", "--no-self-test", "--min-assessable-s", "5")
+    served = fidgety(tmp_path, "serve", "--store", "store", *short)
+    assert served.returncode == 0, served.stderr
+    listed = fidgety(tmp_path, "store", "list", "--store", "store")
+    assert listed.returncode == 0 and "scored" in listed.stdout, listed.stderr
+    assert fidgety(tmp_path, "log", "verify", "--store", "store").returncode == 0
+
+
+def test_record_opens_no_connection(tmp_path: Path) -> None:
+    camera = ("--camera", "test:160x120@25,speed=8", "--minutes", "0.1-0.1", "--wait", "0", "--no-guidance")
+    done = fidgety(tmp_path, "record", *camera, "--infant", "A-1", "--store", "store")
+    assert done.returncode == 0, done.stderr  # nobody looked: it is not judged
+    assert len(list((tmp_path / "store").rglob("*.mp4"))) == 1
