@@ -74,27 +74,6 @@ LYING = {
 }
 
 
-# Folders whose tests share what takes long to make: they stay together on one of `make test`'s processes.
-_TOGETHER = {
-    "end_to_end/test_bad_input": "scenes",
-    "end_to_end/test_pipeline": "scenes",
-    "end_to_end/test_pose": "scenes",
-    "training/cohorts": "cohorts",
-    "training/evaluation": "evaluation",
-}
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Each file is run by one process, and so are the files that share what takes long to make."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    for item in items:
-        place = item.path.relative_to(Path(__file__).parent).with_suffix("").as_posix()
-        group = next((group for start, group in _TOGETHER.items() if place.startswith(start)), place)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def manifest() -> Manifest:
     """A manifest with the figures of the demo bundle and no files yet."""
