@@ -123,7 +123,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _tidy(folder: Path, key: EngineKey) -> None:
-    """Remove a network's oldest records, then its engines that no record names, and what a kill left half-done."""
+    """Remove a network's oldest records, then its engines that no record names."""
     newest = record_path(folder, key)
     records = [one for one in folder.glob(f"{key.network}-*.json") if one != newest]
     records.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
@@ -138,7 +138,7 @@ def _tidy(folder: Path, key: EngineKey) -> None:
             record.unlink()
         else:
             named.add(engine)
-    for one in (*folder.glob(f"{key.network}-*.engine"), *folder.glob(f"{key.network}-*.part")):
+    for one in folder.glob(f"{key.network}-*.engine"):
         if one.name not in named:
             one.unlink()
 

@@ -140,7 +140,9 @@ def build_bundle(
         contents[manifest.pose.landmarks] = own.path
         trial = write_bundle(Path(staging) / "own", manifest, contents)
         found = require_own_pose(trial, blazepose, _gate_frames())
-        moved = require_movement(trial, blazepose, _first_seconds, lambda: still_frames(_gate_frames()[0], 300, 25.0))
+        moved = require_movement(
+            trial, blazepose, _first_seconds, lambda: still_frames(next(_first_seconds()), 300, 25.0)
+        )
         note = Path(staging) / "own_pose_gate.txt"
         note.write_text(f"{found}\n{moved}\n", encoding="utf-8")
         return write_bundle(path, manifest, {**contents, note.name: note}), networks.parity

@@ -1,7 +1,7 @@
 """What the pictures themselves say about a recording: light, sharpness, a camera that moves.
 
 Looks at one frame every half second (for sharpness every two seconds), at the luma plane alone, so that it costs
-little beside the pose network: .15 ms a frame.
+little beside the pose network: .38 ms a frame on a busy machine, where the pose network took 19.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ poses around it (linear beside a gap). A gap no longer than `max_bridge_ms` is b
 longer one stays NaN. Then a centred weighted mean over the rows around (the manifest's weights), which never reaches
 across a NaN row.
 Rows come out some at a time, a second's worth, once they are final: the same rows for any chunking of the poses. Row
-by row, the work of all stages behind this one took .25 ms a frame; so it takes a fifth of that.
+by row, this and the stages behind it took .57 ms a frame on a busy machine; so they take .11.
 """
 
 from __future__ import annotations
