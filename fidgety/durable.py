@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import IO, Any, BinaryIO, Protocol
 
 from fidgety.errors import DeviceError
 
@@ -23,6 +24,7 @@ __all__ = [
     "faults",
     "hash_on_disk",
     "hash_stream",
+    "hold",
     "move",
     "staged",
     "sync",
@@ -59,6 +61,17 @@ def move(source: Path, target: Path) -> None:
     sync(target.parent)
     if source.parent != target.parent:
         sync(source.parent)
+
+
+def hold(stream: IO[Any], busy: str) -> None:
+    """Lock an open file until it is closed or this process ends, however it ends.
+
+    Raises DeviceError with the sentence `busy` where another process holds it.
+    """
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise DeviceError(busy) from None
 
 
 @contextmanager

@@ -14,7 +14,6 @@ from fidgety.bundle.manifest import (
     MANIFEST_NAME,
     Device,
     Manifest,
-    Precision,
     check_name,
     read_manifest,
     write_manifest,
@@ -47,27 +46,15 @@ class Bundle:
             raise BundleError(f"the bundle {self.path} does not list the file {name!r}")
         return self.path / name
 
-    def graph(
-        self,
-        name: str,
-        device: Device = "cpu",
-        precision: Precision | None = None,
-        sizes: Mapping[str, int] | None = None,
-    ) -> Path:
+    def graph(self, name: str, device: Device = "cpu", n_rows: int | None = None) -> Path:
         """The file that a device loads for the float32 graph `name`: a variant that earned its place, else itself.
 
-        `precision`: that one and no other; None = the first for this device. `sizes`: the fixed sizes that the caller
-        will feed; None = any, as in the float32 graph. Raises BundleError where the asked-for precision is not kept.
+        `n_rows`: as many rows are fed in every run; None = any number. A variant of other fixed sizes does not fit.
         """
         for variant in self.manifest.variants:
-            fits = variant.graph == name and device in variant.used_by and dict(variant.sizes) == dict(sizes or {})
-            if fits and precision in (None, variant.precision):
+            is_meant = variant.graph == name and device in variant.used_by
+            if is_meant and all(size == n_rows for size in variant.sizes.values()):
                 return self.file(variant.file)
-        if precision not in (None, "fp32"):
-            raise BundleError(
-                f"the bundle {self.path} keeps no {precision} of {name} for {device}"
-                f"{f' at {dict(sizes)}' if sizes else ''}: make one with `fidgety export`, or leave the precision open"
-            )
         return self.file(name)
 
 

@@ -10,7 +10,6 @@ has one open keeps it. All but two are removed afterwards. One process changes t
 
 from __future__ import annotations
 
-import fcntl
 import re
 import shutil
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fidgety.durable import sync
+from fidgety.durable import hold, sync
 from fidgety.errors import BundleError, DeviceError
 
 __all__ = ["Staged", "adding", "changing", "in_use", "kept", "one_before", "switch_to"]
@@ -58,10 +57,7 @@ def changing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise DeviceError(f"{folder} cannot be written: {error.strerror}") from error
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DeviceError(f"another bundle is being put into {folder}: wait for it, then try again") from None
+        hold(lock, f"another bundle is being put into {folder}: wait for it, then try again")
         yield folder
 
 

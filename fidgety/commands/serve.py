@@ -77,16 +77,17 @@ def serve(
 
     from fidgety.batch.for_store import scorer_for_store
     from fidgety.device.bundle_keeper import BundleKeeper
-    from fidgety.device.cooling import Cooling, Limits, hottest_zone_c
+    from fidgety.device.cooling import Cooling, Limits, hottest_c
     from fidgety.device.selftest import daily_test
     from fidgety.device.service import Plan, Service, Stop
     from fidgety.device.store import Store
+    from fidgety.device.tree import SystemTree
     from fidgety.device.vault import default_key_file, read_key_file
     from fidgety.device.voice import Voice
     from fidgety.device.watchdog import Watchdog
 
     voice, stop = Voice(), Stop()
-    cooling = Cooling(hottest_zone_c, Limits(slow_from_c, wait_from_c, cool_below_c))
+    cooling = Cooling(lambda: hottest_c(SystemTree()), Limits(slow_from_c, wait_from_c, cool_below_c))
     device_for = _devices(device)
     test = daily_test(place / "service", device_for, voice.info) if has_self_test else _untested(voice)
     keeper = BundleKeeper(bundle_place(bundle_path), lambda: load_bundle(bundle_path), test, voice)

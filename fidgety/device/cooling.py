@@ -10,16 +10,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
+from fidgety.device.heat import read_heat
+from fidgety.device.tree import SystemTree
 from fidgety.errors import UsageError
 
-__all__ = ["Cooling", "Limits", "Pace", "hottest_zone_c"]
+__all__ = ["Cooling", "Limits", "Pace", "hottest_c"]
 
 Pace = Literal["full", "half", "wait"]
 _LOOK_S = 5.0
-_PLAUSIBLE_C = (-40.0, 150.0)  # sensors that are switched off say -256 or nothing
 _LONGEST_PAUSE_S = 0.5
 
 
@@ -86,14 +86,7 @@ class Cooling:
         return self._pace
 
 
-def hottest_zone_c(root: Path = Path("/")) -> float | None:
-    """The hottest thermal zone of the system below `root`; None where none can be read."""
-    found = []
-    for zone in (root / "sys/class/thermal").glob("thermal_zone*/temp"):
-        try:
-            now_c = int(zone.read_text(encoding="ascii")) / 1000.0
-        except (OSError, ValueError):
-            continue  # a sensor that is asleep
-        if _PLAUSIBLE_C[0] <= now_c <= _PLAUSIBLE_C[1]:
-            found.append(now_c)
-    return max(found, default=None)
+def hottest_c(tree: SystemTree) -> float | None:
+    """The warmest sensor of the system in `tree`, degrees Celsius; None where none can be read."""
+    hottest = read_heat(tree).hottest
+    return None if hottest is None else hottest.now_c

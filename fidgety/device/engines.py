@@ -9,7 +9,6 @@ that is rolled back finds its own. One process provisions at a time.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fidgety import __version__
-from fidgety.durable import write_bytes
+from fidgety.durable import hold, write_bytes
 from fidgety.errors import DeviceError
 from fidgety.export.engine_parity import require_engine_parity
 from fidgety.export.golden import Golden
@@ -115,10 +114,7 @@ def _alone(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise DeviceError(f"engines cannot be written to {folder}: {error.strerror}; name another --engines") from error
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DeviceError(f"engines are being built in {folder} already: wait for them") from None
+        hold(lock, f"engines are being built in {folder} already: wait for them")
         yield
 
 

@@ -31,6 +31,7 @@ from fidgety.device.frame_log import (
     read_frame_log,
 )
 from fidgety.device.video_writer import TIMES, VIDEO
+from fidgety.durable import hold
 from fidgety.errors import DeviceError, SourceError
 
 __all__ = ["MARK", "PICTURE", "Finished", "finish", "held", "is_unfinished", "mark", "repair_all"]
@@ -64,10 +65,7 @@ def held(path: Path, what: str) -> Iterator[IO[str]]:
     except OSError as error:
         raise DeviceError(f"{path} cannot be written: {error.strerror}; choose another folder") from error
     with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise DeviceError(f"{what}: end the other one first") from None
+        hold(stream, f"{what}: end the other one first")
         yield stream
 
 

@@ -86,8 +86,8 @@ def window_network(settings: MamSettings) -> Network:
 
 
 def graph_of(bundle: Bundle, file: str, network: Network, device: DeviceKind = "cpu") -> Graph:
-    """The float32 graph `file` of a bundle, or the variant of it that is kept for this device."""
-    path = bundle.graph(file, device)
+    """The float32 graph `file` of a bundle, or the variant of it that is kept for this device and its rows."""
+    path = bundle.graph(file, device, None if device == "cpu" else network.n_rows)
     kept = {variant.file: variant.precision for variant in bundle.manifest.variants}
     return Graph(network, path, kept.get(path.name, "fp32"))
 

@@ -12,6 +12,7 @@ import pytest
 from fidgety.bundle import Bundle, GraphVariant, Manifest, open_bundle, write_bundle
 from fidgety.bundle.derived import derived_manifest
 from fidgety.errors import BundleError, UsageError
+from fidgety.runtime.networks import graph_of, window_network
 
 
 def _with_variants(tmp_path: Path, manifest: Manifest) -> Bundle:
@@ -28,27 +29,37 @@ def _with_variants(tmp_path: Path, manifest: Manifest) -> Bundle:
 
 
 @pytest.mark.parametrize(
-    ("device", "precision", "sizes", "file"),
+    ("device", "n_rows", "file"),
     [
-        ("cpu", None, None, "window.int8.onnx"),
-        ("cpu", "fp32", None, "mam_window.onnx"),
-        ("cpu", None, {"B": 1}, "mam_window.onnx"),
-        ("tensorrt", None, {"B": 1}, "window.b1.fp16.onnx"),
-        ("tensorrt", "fp16", {"B": 8}, "window.b8.fp16.onnx"),
-        ("cuda", None, {"B": 8}, "mam_window.onnx"),
+        ("cpu", None, "window.int8.onnx"),
+        ("tensorrt", 1, "window.b1.fp16.onnx"),
+        ("tensorrt", 8, "window.b8.fp16.onnx"),
+        ("tensorrt", None, "mam_window.onnx"),  # of any number of rows: none of fixed sizes fits
+        ("cuda", 1, "window.b1.fp16.onnx"),
+        ("cuda", 8, "mam_window.onnx"),
     ],
 )
 def test_graph_takes_the_variant_that_fits(
-    device: Any, precision: Any, sizes: dict[str, int] | None, file: str, tmp_path: Path, manifest: Manifest
+    device: Any, n_rows: int | None, file: str, tmp_path: Path, manifest: Manifest
 ) -> None:
     bundle = open_bundle(_with_variants(tmp_path, manifest).path)
-    assert bundle.graph("mam_window.onnx", device, precision, sizes) == bundle.file(file)
+    assert bundle.graph("mam_window.onnx", device, n_rows) == bundle.file(file)
 
 
-def test_graph_precision_that_is_not_kept(tmp_path: Path, manifest: Manifest) -> None:
+@pytest.mark.parametrize(
+    ("device", "file", "precision"),
+    [
+        ("cpu", "window.int8.onnx", "int8-x86"),
+        ("cuda", "window.b1.fp16.onnx", "fp16"),
+        ("tensorrt", "window.b1.fp16.onnx", "fp16"),
+    ],
+)
+def test_graph_of_is_what_the_runtime_opens_on_a_device(
+    device: Any, file: str, precision: str, tmp_path: Path, manifest: Manifest
+) -> None:
     bundle = _with_variants(tmp_path, manifest)
-    with pytest.raises(BundleError, match=r"no fp16 of mam_window\.onnx for cpu"):
-        bundle.graph("mam_window.onnx", "cpu", "fp16")
+    graph = graph_of(bundle, "mam_window.onnx", window_network(manifest.mam), device)
+    assert (graph.path, graph.precision) == (bundle.file(file), precision)
 
 
 def test_graph_without_variants_is_the_float32_one(tmp_path: Path, manifest: Manifest) -> None:

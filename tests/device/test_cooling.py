@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fidgety.device.cooling import Cooling, Limits, hottest_zone_c
+from fidgety.device.cooling import Cooling, Limits, hottest_c
+from fidgety.device.tree import SystemTree
 from fidgety.errors import UsageError
 
 
@@ -31,13 +32,13 @@ def sysfs(tmp_path: Path) -> Sysfs:
 
 
 def test_hottest_zone_leaves_out_what_is_no_temperature(sysfs: Sysfs) -> None:
-    assert hottest_zone_c(sysfs.root) == 31.0
-    assert hottest_zone_c(sysfs.root / "nothing") is None
+    assert hottest_c(SystemTree(sysfs.root)) == 31.0
+    assert hottest_c(SystemTree(sysfs.root / "nothing")) is None
 
 
 def test_cooling_changes_its_mind_only_beyond_the_other_limit(sysfs: Sysfs) -> None:
     now_s = iter(range(0, 1000, 10))
-    cooling = Cooling(lambda: hottest_zone_c(sysfs.root), Limits(85.0, 93.0, 78.0), lambda: float(next(now_s)))
+    cooling = Cooling(lambda: hottest_c(SystemTree(sysfs.root)), Limits(85.0, 93.0, 78.0), lambda: float(next(now_s)))
     course = [
         (84.0, "full"),
         (85.0, "half"),
@@ -57,7 +58,7 @@ def test_cooling_changes_its_mind_only_beyond_the_other_limit(sysfs: Sysfs) -> N
 
 def test_cooling_looks_every_five_seconds(sysfs: Sysfs) -> None:
     now = [0.0]
-    cooling = Cooling(lambda: hottest_zone_c(sysfs.root), clock_s=lambda: now[0])
+    cooling = Cooling(lambda: hottest_c(SystemTree(sysfs.root)), clock_s=lambda: now[0])
     assert cooling.pace() == "full"
     sysfs.heat(99.0)
     now[0] = 4.0

@@ -4,47 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from fidgety import cli
 from fidgety.device.store import Store
 
+from ..conftest import Run
 from .conftest import MakeRecording, a_result, claimed
 
 
-class Outcome(NamedTuple):
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Outcome]
-
-
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path, tmp_path: Path) -> Run:
+def run(typed: Run, monkeypatch: pytest.MonkeyPatch, folder: Path, tmp_path: Path) -> Run:
     """`run("store", "list")`: the command in this process, on a store of its own."""
     monkeypatch.setenv("FIDGETY_STORE", str(folder))
     monkeypatch.setenv("FIDGETY_KEYS", str(tmp_path / "keys"))
     for name in ("FIDGETY_KEY_FILE", "FIDGETY_KEY_PASSPHRASE"):
         monkeypatch.delenv(name, raising=False)
-
-    def run_command(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["fidgety", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        captured = capsys.readouterr()
-        return Outcome(int(stop.value.code or 0), captured.out, captured.err)
-
-    return run_command
+    return typed
 
 
 def score_all(folder: Path, poses: Path) -> None:

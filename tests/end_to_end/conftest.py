@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from fidgety import cli
 from fidgety.bundle import Bundle, default_bundle_path, open_bundle
 from fidgety.phantom.appearance import draw_appearance
 from fidgety.phantom.kinematics import simulate_motion
 from fidgety.phantom.scene import frame_camera, lie_prone, place, street_camera, street_look, walk
 from fidgety.phantom.video import render_recording, write_video
 
+from ..conftest import Run
+
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data"
 SEED = 31
 SIZE = {"width_px": 640, "height_px": 360}
-
-
-class Outcome(NamedTuple):
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Outcome]
 
 
 @pytest.fixture(scope="session")
@@ -40,20 +28,11 @@ def bundle() -> Bundle:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+def run(typed: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """`run("score", ...)`: the command in this process, in an empty folder."""
     (tmp_path / "cwd").mkdir(exist_ok=True)
     monkeypatch.chdir(tmp_path / "cwd")
-
-    def run_command(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["fidgety", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        captured = capsys.readouterr()
-        return Outcome(int(stop.value.code or 0), captured.out, captured.err)
-
-    return run_command
+    return typed
 
 
 @pytest.fixture(scope="session")

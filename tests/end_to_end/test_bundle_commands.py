@@ -10,7 +10,7 @@ import pytest
 
 from fidgety.bundle import Bundle
 
-from .conftest import Run
+from ..conftest import Run
 
 
 @pytest.fixture

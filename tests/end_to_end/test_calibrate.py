@@ -12,7 +12,7 @@ from fidgety.bundle import Bundle, open_bundle
 from fidgety.phantom.cohort_files import CohortPlan, write_cohort
 from fidgety.phantom.cohort_kinds import INTERNAL
 
-from .conftest import Run
+from ..conftest import Run
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,8 @@ from fidgety.runtime.pipeline import Job, assess_poses, assess_recording
 from fidgety.runtime.posefile import PoseRecording, open_poses
 from fidgety.runtime.source import open_source
 
-from .conftest import REAL, Outcome, Run
+from ..conftest import Outcome
+from .conftest import REAL, Run
 
 SAMPLE = demo_file("sample.mp4")
 INFANT = ("--age-weeks", "13", "--gestation", "39+2", "--sex", "female", "--birth-weight", "3300")

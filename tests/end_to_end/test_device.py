@@ -18,7 +18,7 @@ from fidgety.phantom.truth import read_truth
 from fidgety.runtime.posefile import open_poses
 from fidgety.skeleton import COCO_17
 
-from .conftest import Outcome, Run
+from ..conftest import Outcome, Run
 
 pytestmark = pytest.mark.bundle
 NAMES = {"pose_detector", "pose_landmarks", "lifter", "mam_window"}

@@ -10,7 +10,7 @@ import pytest
 from fidgety.bundle import default_bundle_path, open_bundle
 from fidgety.device import selftest
 
-from .conftest import Run
+from ..conftest import Run
 
 
 @pytest.fixture(autouse=True)
