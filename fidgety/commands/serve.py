@@ -86,10 +86,15 @@ def serve(
     from fidgety.device.voice import Voice
     from fidgety.device.watchdog import Watchdog
 
-    voice, stop = Voice(), Stop()
+    voice, stop, watchdog = Voice(), Stop(), Watchdog(clock_s=time.monotonic)
     cooling = Cooling(lambda: hottest_c(SystemTree()), Limits(slow_from_c, wait_from_c, cool_below_c))
     device_for = _devices(device)
-    test = daily_test(place / "service", device_for, voice.info) if has_self_test else _untested(voice)
+
+    def seen(_: object) -> None:  # by the self-test, pose by pose
+        stop.check()
+        watchdog.alive()
+
+    test = daily_test(place / "service", device_for, voice.info, seen) if has_self_test else _untested(voice)
     keeper = BundleKeeper(bundle_place(bundle_path), lambda: load_bundle(bundle_path), test, voice)
     key_place = key_file or default_key_file()
     key = None if key_place is None else read_key_file(key_place)
@@ -99,7 +104,7 @@ def serve(
             signal.signal(number, stop.request)
         scorer = scorer_for_store(threads, min_assessable_s, device_for)
         plan = Plan(poll_s, is_once)
-        Service(opened, keeper, scorer, voice, Watchdog(clock_s=time.monotonic), cooling, stop, arrivals, plan).run()
+        Service(opened, keeper, scorer, voice, watchdog, cooling, stop, arrivals, plan).run()
 
 
 def _devices(asked: DeviceName) -> DeviceFor:

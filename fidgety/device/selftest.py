@@ -28,7 +28,7 @@ from fidgety.durable import faults, write_bytes
 from fidgety.errors import BundleError, DeviceError
 from fidgety.records import Characteristics
 from fidgety.runtime.devices import CPU, Device
-from fidgety.runtime.pipeline import Job, assess_recording
+from fidgety.runtime.pipeline import Job, Watcher, assess_recording
 from fidgety.runtime.source import open_source
 
 __all__ = [
@@ -157,7 +157,13 @@ def find_reference(state: Path, bundle: Bundle) -> Reference:
     )
 
 
-def measure(bundle: Bundle, inputs: Arrays, max_duration_s: float | None = None, device: Device = CPU) -> Measured:
+def measure(
+    bundle: Bundle,
+    inputs: Arrays,
+    max_duration_s: float | None = None,
+    device: Device = CPU,
+    watch: Watcher | None = None,
+) -> Measured:
     """Run the sample through the chain and the inputs through each network. Raises BundleError, DeviceError."""
     sample = demo_path(SAMPLE)
     limits = bundle.manifest.quality
@@ -165,7 +171,8 @@ def measure(bundle: Bundle, inputs: Arrays, max_duration_s: float | None = None,
         limits = replace(limits, min_assessable_s=min(limits.min_assessable_s, 0.5 * max_duration_s))
     used = replace(bundle, manifest=replace(bundle.manifest, quality=limits))
     with open_source(str(sample)) as source:
-        result = assess_recording(source, used, Job(SAMPLE, _INFANT, max_duration_s=max_duration_s, device=device))
+        job = Job(SAMPLE, _INFANT, max_duration_s=max_duration_s, device=device)
+        result = assess_recording(source, used, job, watch)
     outputs = golden_outputs(sample, bundle, inputs, device)
     noise_mm = result.quality.measures.get("noise_floor_mm")
     if result.frequency is None or noise_mm is None:
@@ -211,10 +218,10 @@ def write_reference(path: Path, reference: Reference) -> None:
     _write(path, raw.getvalue())
 
 
-def run_selftest(bundle: Bundle, reference: Reference, device: Device = CPU) -> Outcome:
+def run_selftest(bundle: Bundle, reference: Reference, device: Device = CPU, watch: Watcher | None = None) -> Outcome:
     """The whole test. Raises BundleError, DeviceError or SourceError where it cannot even be run."""
     begin_s = time.monotonic()
-    checks = judge(measure(bundle, reference.inputs, reference.max_duration_s, device), reference, bundle)
+    checks = judge(measure(bundle, reference.inputs, reference.max_duration_s, device, watch), reference, bundle)
     return Outcome(
         all(check.is_passed for check in checks),
         time.time(),
@@ -229,11 +236,12 @@ def run_selftest(bundle: Bundle, reference: Reference, device: Device = CPU) -> 
 
 
 def daily_test(
-    folder: Path, device_for: Callable[[Bundle], Device], say: Callable[[str], None]
+    folder: Path, device_for: Callable[[Bundle], Device], say: Callable[[str], None], watch: Watcher | None = None
 ) -> Callable[[Bundle], str | None]:
     """A check for a service: None where the bundle's self-test is current or passes now, else what failed.
 
-    Outcomes are kept in `folder`; references are this box's own or the demo's. It raises as `run_selftest` does.
+    Outcomes are kept in `folder`. The reference is the one in `folder`, which a service may read whoever it runs as,
+    else the user's own or the demo's. `watch` sees every pose; what it raises goes through. Else as `run_selftest`.
     """
 
     def test(bundle: Bundle) -> str | None:
@@ -241,7 +249,8 @@ def daily_test(
         if selftest_is_current(folder, bundle, device):
             return None
         say(f"self-test of {bundle.label} before the first infant")
-        outcome = run_selftest(bundle, find_reference(state_folder(), bundle), device)
+        place = folder if reference_path(folder, bundle).is_file() else state_folder()
+        outcome = run_selftest(bundle, find_reference(place, bundle), device, watch)
         keep_outcome(folder, outcome)
         say(f"self-test {'passed' if outcome.is_passed else 'FAILED'} in {outcome.took_s:.0f} s")
         return "; ".join(check.sentence for check in outcome.checks if not check.is_passed) or None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from fidgety import __version__
 from fidgety.bundle import Bundle, default_bundle_path, open_bundle, write_bundle
 from fidgety.device import golden, selftest
 from fidgety.device.golden import TOLERANCES, differences, movement_outputs, picture_outputs
@@ -22,6 +24,7 @@ from fidgety.device.selftest import (
     Outcome,
     Reference,
     as_reference,
+    daily_test,
     demo_path,
     find_reference,
     judge,
@@ -178,6 +181,9 @@ def test_golden_landmarks_catch_wrong_pictures_and_no_rounding(
     assert off == ({"found_px", "landmarks_px"} if is_caught else set())
 
 
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
 def outcome_of(bundle: Bundle, **changes: object) -> Outcome:
     made = Outcome(True, NOW_S, "this-boot", bundle.label, bundle.sha256, "0.1.0", 20.0, (), CPU.settings())
     return replace(made, **changes)  # type: ignore[arg-type]
@@ -199,6 +205,33 @@ def outcome_of(bundle: Bundle, **changes: object) -> Outcome:
 def test_selftest_is_current(changes: dict[str, object], is_current: bool, bundle: Bundle, tmp_path: Path) -> None:
     keep_outcome(tmp_path, outcome_of(bundle, **changes))
     assert selftest_is_current(tmp_path, bundle, CPU, NOW_S, "this-boot") is is_current
+
+
+def test_daily_test_runs_once_and_says_what_failed(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[Path] = []
+    said: list[str] = []
+    failed = selftest.Check("truth", False, "FMs frequency .94, in truth .62")
+    outcomes = [
+        outcome_of(bundle, is_passed=False, checks=(failed,), time_s=time.time(), boot_id=BOOT_ID),
+        outcome_of(bundle, time_s=time.time(), boot_id=BOOT_ID, fidgety=__version__),
+    ]
+
+    def find(place: Path, _bundle: Bundle) -> Path:
+        runs.append(place)
+        return place
+
+    monkeypatch.setenv("FIDGETY_STATE", str(tmp_path / "user"))
+    monkeypatch.setattr(selftest, "find_reference", find)
+    monkeypatch.setattr(selftest, "run_selftest", lambda *_: outcomes[len(runs) - 1])
+    test = daily_test(tmp_path / "service", lambda _: CPU, said.append)
+    assert test(bundle) == "FMs frequency .94, in truth .62"  # and it is asked again
+    (tmp_path / "service").mkdir(exist_ok=True)
+    reference_path(tmp_path / "service", bundle).write_bytes(b"of the service")
+    assert test(bundle) is None and test(bundle) is None  # passed: not run a third time
+    assert runs == [tmp_path / "user", tmp_path / "service"]
+    assert [line for line in said if "FAILED" in line] and said[-1].startswith("self-test passed")
 
 
 def test_selftest_is_not_current_without_or_with_a_damaged_outcome(bundle: Bundle, tmp_path: Path) -> None:
