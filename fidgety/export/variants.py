@@ -11,22 +11,22 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fidgety.bundle import Bundle, GraphVariant, sha256_of_file, write_bundle
 from fidgety.bundle.derived import derived_manifest
 from fidgety.bundle.manifest import PRECISION_REPORT, Precision
 from fidgety.calibration.activation_ranges import ActivationRanges
-from fidgety.calibration.networks import Network, NetworkName, networks_of
-from fidgety.calibration.recorded_inputs import Given, RecordedInputs, listen
+from fidgety.calibration.networks import NetworkName, networks_of
 from fidgety.errors import BundleError, SourceError, UsageError
 from fidgety.export.candidates import DEVICES, Candidate, stage
-from fidgety.export.chain_parity import ChainDifference, ChainRun, compare_runs, faults_of, score_run, with_graph
-from fidgety.export.chain_parity import run_chain as run_recording
+from fidgety.export.chain_parity import ChainDifference
 from fidgety.export.network_parity import NetworkDifference, measure_network
 from fidgety.export.precision_report import PrecisionReport, Row, report_to_json
+from fidgety.export.reference import Reference, make_reference
 from fidgety.export.speed import Speed, measure_speed
+from fidgety.export.together import Passed, settle
 
 __all__ = ["MIN_SPEED_UP", "MIN_TIME_SHARE", "RULE", "Request", "export_precisions"]
 
@@ -39,8 +39,9 @@ RULE = (
     "where fp32 itself keeps them for pictures one grey level brighter), and earns its place: its "
     f"network takes at least {MIN_TIME_SHARE:g} of the networks' time for a second of recording (fp32, CPU), since no "
     f"precision can win back more than that; and on the CPU it runs at least {MIN_SPEED_UP:g} times faster than fp32 "
-    "with 1 thread, side by side. Whether an accelerator's engine of it is faster is measured on the device that "
-    "builds it. Sizes larger than the loop runs are made and proved to load, and not kept."
+    "with 1 thread, side by side. Where a device's variants pass one by one and fail together, the one that changes "
+    "most by itself leaves, until the rest passes. Whether an accelerator's engine of it is faster is measured on the "
+    "device that builds it. Sizes larger than the loop runs are made and proved to load, and not kept."
 )
 # Runs of each network for a second of recording at 25 frames: four looks every .4 s while nobody is held, chunks of 25
 # rows, windows at two strides (20 and 150 frames); of 3 minutes one info and 2001 bags, taken one by one: upper bounds.
@@ -52,9 +53,6 @@ _RUNS_A_SECOND: Mapping[NetworkName, float] = {
     "mam_bag": 2001 / 180,
     "mam_info": 1 / 180,
 }
-
-
-_PICTURE_NETWORKS = ("detector", "landmarks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,35 +70,19 @@ class Request:
     is_complete: bool = False  # whole recordings for every variant, also for those that are out already: the table
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Reference:
-    """What the float32 chain says of the recordings."""
-
-    inputs: tuple[RecordedInputs, ...]
-    runs: tuple[ChainRun, ...]
-    controls: tuple[ChainDifference, ...]  # how far each run parts from itself, nudged; none: no variant reads pictures
-
-    def given(self, network: Network) -> list[Given]:
-        return [given for one in self.inputs for given in one.inputs[network.name]]
-
-
 def export_precisions(request: Request, out: Path, log: Callable[[str], None]) -> tuple[Bundle, PrecisionReport]:
     """Make, prove and decide; then write the new bundle to `out`.
 
     Raises SourceError for a recording that cannot be read; UsageError where ranges are missing, another bundle's, or
-    measured on the gate's own recordings; BundleError where a gate cannot run, or where what is kept fails it together;
-    DeviceError where `out` cannot be written. Then nothing has changed there.
+    measured on the gate's own recordings; BundleError where a gate cannot run; DeviceError where `out` cannot be
+    written. Then nothing has changed there.
     """
     hashes = _require_disjoint(request)
     with tempfile.TemporaryDirectory(prefix="fidgety-") as folder:
         place = Path(folder)
-        plain = with_graph(request.bundle, {}, place / "fp32")  # whatever variants it holds, the reference has none
-        log(f"reference: {len(request.recordings)} recordings through the float32 graphs")
-        inputs = tuple(listen(path, plain, request.n_frames) for path in request.recordings)
-        runs = tuple(score_run(one.used.name, one.poses, plain) for one in inputs)
-        reference = _Reference(inputs, runs, _controls(request, plain, runs))
-        rows, kept = _judge(request, plain, reference, place, log)
-        together = _together(plain, reference, kept, place, request.recordings, log)
+        reference = make_reference(request.bundle, request.recordings, request.n_frames, place, log)
+        rows, passed = _judge(request, reference, place, log)
+        settled = settle(reference, passed, place, log)
         report = PrecisionReport(
             request.bundle.label,
             request.machine,
@@ -108,10 +90,10 @@ def export_precisions(request: Request, out: Path, log: Callable[[str], None]) -
             hashes,
             RULE,
             reference.controls,
-            tuple(rows),
-            together,
+            tuple(_settled_row(row, settled.left.get(path)) for path, row in rows),
+            tuple(settled.together),
         )
-        return _write(request.bundle, kept, report, place, out), report
+        return _write(request.bundle, settled.kept, report, place, out), report
 
 
 def _require_disjoint(request: Request) -> tuple[tuple[str, str], ...]:
@@ -139,36 +121,38 @@ def _require_disjoint(request: Request) -> tuple[tuple[str, str], ...]:
 
 
 def _judge(
-    request: Request, plain: Bundle, reference: _Reference, place: Path, log: Callable[[str], None]
-) -> tuple[list[Row], list[Candidate]]:
-    rows, kept = [], []
-    shares = _time_shares(plain, reference, min(request.n_rounds, 11))
+    request: Request, reference: Reference, place: Path, log: Callable[[str], None]
+) -> tuple[list[tuple[Path, Row]], list[Passed]]:
+    """A row for each graph file, and the candidates that passed by themselves."""
+    rows, passed, plain = list[tuple[Path, Row]](), list[Passed](), reference.bundle
+    shares = _time_shares(reference, min(request.n_rounds, 11))
     for network in networks_of(plain.manifest):
         given, base = reference.given(network), plain.file(network.file)
         candidates = [stage(network, base, precision, request.ranges, place) for precision in request.precisions]
         graphs: dict[str, Path] = {"fp32": base, **{one.precision: one.path for one in candidates}}
         speeds = [measure_speed(graphs, given, n_threads, request.n_rounds) for n_threads in (1, 2)]
-        rows.append(_row_of(network.name, "fp32", base, speeds, reason="the reference", is_kept=True))
+        rows.append((base, _row_of(network.name, "fp32", base, speeds, reason="the reference", is_kept=True)))
         for one in candidates:
-            row = _row(one, speeds, request, plain, reference, shares[network.name])
+            row = _row(one, speeds, request, reference, shares[network.name])
             log(f"{network.name} {one.precision}: {row.reason}")
-            rows.append(row)
+            rows.append((one.path, row))
             if row.is_kept:
-                kept.append(one)
-    return rows, kept
+                passed.append(Passed(one, row.chain))
+    return rows, passed
+
+
+def _settled_row(row: Row, left: str | None) -> Row:
+    return row if left is None else replace(row, is_kept=False, reason=left)
 
 
 def _row(
-    one: Candidate,
-    speeds: Sequence[Mapping[str, Speed]],
-    request: Request,
-    plain: Bundle,
-    reference: _Reference,
-    share: float,
+    one: Candidate, speeds: Sequence[Mapping[str, Speed]], request: Request, reference: Reference, share: float
 ) -> Row:
     """Numbers first, then whether it earns its place, then whole recordings: the first no decides."""
-    name, base = one.network.name, plain.file(one.network.file)
-    numbers = measure_network(name, base, one.judged, reference.given(one.network), plain.manifest)
+    name, plain = one.network.name, reference.bundle
+    numbers = measure_network(
+        name, plain.file(one.network.file), one.judged, reference.given(one.network), plain.manifest
+    )
     beyond = [d for d in numbers if not d.is_within]
     reason = ""
     if beyond:
@@ -184,12 +168,11 @@ def _row(
     chain: tuple[ChainDifference, ...] = ()
     if not reason or request.is_complete:
         try:
-            chain = _chain(plain, reference, [one], one.path.with_suffix(".chain"), request.recordings)
+            chain = reference.chain([one], one.path.with_suffix(".chain"))
         except BundleError as error:  # the reference could be scored: it is the variant that loses the infant
             reason = reason or f"recordings can no longer be scored with it: {error}"
         else:
-            faults = faults_of(chain, reference.controls)
-            reason = reason or (faults[0] if faults else "")
+            reason = reason or next(iter(reference.faults(chain)), "")
     is_kept = not reason
     return _row_of(name, one.precision, one.path, speeds, numbers, chain, reason or "within all limits", is_kept)
 
@@ -210,58 +193,9 @@ def _row_of(
     )
 
 
-def _chain(
-    plain: Bundle, reference: _Reference, variants: Sequence[Candidate], folder: Path, recordings: Sequence[Path]
-) -> tuple[ChainDifference, ...]:
-    """Whole recordings with these variants in place of their float32 graphs."""
-    bundle = with_graph(plain, {one.network.file: one.judged for one in variants}, folder)
-    reads_pictures = any(one.network.name in _PICTURE_NETWORKS for one in variants)
-    differences = []
-    for path, run in zip(recordings, reference.runs, strict=True):
-        again = run_recording(path, bundle) if reads_pictures else score_run(run.recording, run.poses, bundle)
-        differences.append(compare_runs(run, again))
-    return tuple(differences)
-
-
-def _controls(request: Request, plain: Bundle, runs: Sequence[ChainRun]) -> tuple[ChainDifference, ...]:
-    """The float32 chain against itself, its pictures one grey level brighter; where a variant could be held to it."""
-    if not any(network.name in _PICTURE_NETWORKS for network in networks_of(plain.manifest)):
-        return ()
-    pairs = zip(request.recordings, runs, strict=True)
-    return tuple(compare_runs(run, run_recording(path, plain, is_nudged=True)) for path, run in pairs)
-
-
-def _together(
-    plain: Bundle,
-    reference: _Reference,
-    kept: Sequence[Candidate],
-    place: Path,
-    recordings: Sequence[Path],
-    log: Callable[[str], None],
-) -> tuple[tuple[str, tuple[ChainDifference, ...]], ...]:
-    """All that one device would load, at once. Raises BundleError where that fails what each passes by itself."""
-    found: list[tuple[str, tuple[ChainDifference, ...]]] = []
-    judged: dict[frozenset[Path], tuple[ChainDifference, ...]] = {}
-    for device in ("cpu", "cuda", "tensorrt"):
-        first: dict[str, Candidate] = {}
-        for one in kept:
-            if device in DEVICES[one.precision]:
-                first.setdefault(one.network.file, one)
-        if not first:
-            continue
-        log(f"{device}: {', '.join(one.path.name for one in first.values())} together")
-        key = frozenset(one.judged for one in first.values())
-        if key not in judged:
-            judged[key] = _chain(plain, reference, list(first.values()), place / f"{device}.chain", recordings)
-        chain = judged[key]
-        if faults := faults_of(chain, reference.controls):
-            raise BundleError(f"the variants for {device} fail together: {faults[0]}; nothing was written")
-        found.append((device, chain))
-    return tuple(found)
-
-
-def _time_shares(plain: Bundle, reference: _Reference, n_rounds: int) -> dict[NetworkName, float]:
+def _time_shares(reference: Reference, n_rounds: int) -> dict[NetworkName, float]:
     """Each network's share of the networks' time for a second of recording, float32 on this CPU."""
+    plain = reference.bundle
     ms: dict[NetworkName, float] = {
         network.name: measure_speed({"fp32": plain.file(network.file)}, reference.given(network), 1, n_rounds)[
             "fp32"

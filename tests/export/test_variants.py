@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,9 +21,10 @@ from fidgety.calibration.networks import Network, networks_of
 from fidgety.calibration.recorded_inputs import RecordedInputs, RecordingUsed
 from fidgety.commands.bundle import show
 from fidgety.errors import BundleError, DeviceError, UsageError
-from fidgety.export import variants
+from fidgety.export import reference, variants
 from fidgety.export.candidates import Candidate, stage
 from fidgety.export.chain_parity import score_run
+from fidgety.export.together import Passed, Settled
 from fidgety.export.variants import RULE, Request, export_precisions
 
 pytestmark = pytest.mark.bundle
@@ -45,8 +46,9 @@ def request_of(bundle: Bundle, clip: Path) -> Callable[..., Request]:
 @pytest.fixture
 def only_window(monkeypatch: pytest.MonkeyPatch, recorded_clip: RecordedInputs) -> None:
     """The window graph is the only network, and the clip was listened to before: seconds in place of minutes."""
-    monkeypatch.setattr(variants, "networks_of", lambda m: [n for n in networks_of(m) if n.name == "mam_window"])
-    monkeypatch.setattr(variants, "listen", lambda *_: recorded_clip)
+    for module in (variants, reference):
+        monkeypatch.setattr(module, "networks_of", lambda m: [n for n in networks_of(m) if n.name == "mam_window"])
+    monkeypatch.setattr(reference, "listen", lambda *_: recorded_clip)
 
 
 def ranges_for(bundle: Bundle, sha256: str = "0" * 64) -> ActivationRanges:
@@ -107,25 +109,26 @@ def test_export_variant_that_loses_the_infant_is_not_kept(
     def lost(*_: object) -> None:
         raise BundleError("no window of it can be scored")
 
-    monkeypatch.setattr(variants, "_chain", lost)
+    monkeypatch.setattr(reference.Reference, "chain", lost)
     made, report = export_precisions(request_of(), tmp_path / "bundle", quiet)
     assert made.manifest.variants == () and "can no longer be scored" in report.rows[1].reason
 
 
 @pytest.mark.usefixtures("only_window")
-def test_export_what_fails_together_is_not_published(
+def test_export_what_fails_together_leaves_with_the_reason_in_the_report(
     request_of: Callable[..., Request], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls: list[int] = []
+    def left(_: object, passed: Sequence[Passed], *_rest: object) -> Settled:
+        [one] = passed
+        return Settled([], {one.candidate.path: "on cuda with lifter.fp16.onnx: the risk changes by .1"})
 
-    def faults(chain: object, _controls: object) -> list[str]:
-        calls.append(len(chain))  # type: ignore[arg-type]
-        return [] if len(calls) == 1 else ["clip.mp4: keypoints move by 9 mm"]
-
-    monkeypatch.setattr(variants, "faults_of", faults)
-    with pytest.raises(BundleError, match=r"fail together: clip\.mp4: keypoints move by 9 mm; nothing was written"):
-        export_precisions(request_of(), tmp_path / "bundle", quiet)
-    assert calls == [1, 1] and list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(variants, "settle", left)
+    made, report = export_precisions(request_of(), tmp_path / "bundle", quiet)
+    assert made.manifest.variants == () and report.together == ()
+    assert [(row.is_kept, row.reason) for row in report.rows] == [
+        (True, "the reference"),
+        (False, "on cuda with lifter.fp16.onnx: the risk changes by .1"),
+    ]
 
 
 @pytest.mark.usefixtures("only_window")
