@@ -86,8 +86,9 @@ def main() -> None:
         rows.setdefault("pose alone", []).append(n_pose / pose_wall)
         limit = cores / (decode_cpu / n + pose_cpu / n_pose)
         rows.setdefault(f"limit of {cores} cores", []).append(limit)
-        n, wall, _ = timed(lambda: pipeline(given.recording, bundle))
+        n, wall, cpu = timed(lambda: pipeline(given.recording, bundle))
         rows.setdefault("pipeline", []).append(n / wall)
+        rows.setdefault("pipeline, cores busy", []).append(cpu / wall)
         rows.setdefault("pipeline / limit", []).append(n / wall / limit)
         if given.mediapipe_python:
             n_theirs, theirs = mediapipe_loop(given.recording, given.mediapipe_python)

@@ -1,10 +1,11 @@
 """Hundreds of recordings in one call, and one of two hours: memory, open files and time, as they go on.
 
-    python benchmarks/unattended.py TRACK.poses [--recordings 500] [--seconds 12] [--hours 2]
+    python benchmarks/unattended.py TRACK.poses [--recordings 500] [--seconds 12] [--hours 2] [--video RECORDING]
 
 TRACK: a pose track (`fidgety pose fidgety/demo/sample.mp4`). The recordings are pieces of it, each a little different,
 so that none is found as scored before; the long one is the track again and again. The folder is then asked for once
-more, which finds every result.
+more, which finds every result. With --video the long one is that recording's pictures again and again, as they were
+encoded, through the pose network too: as many hours on a slow machine. --recordings 0: the long one alone.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
+import av
 import numpy as np
 from machine import describe_machine
 
@@ -33,20 +36,23 @@ def main() -> None:
     parser.add_argument("--recordings", type=int, default=500)
     parser.add_argument("--seconds", type=float, default=12.0)
     parser.add_argument("--hours", type=float, default=2.0)
+    parser.add_argument("--video", type=Path)
     options = parser.parse_args()
     track = open_poses(options.track)
     print(describe_machine())
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / "many"
+        folder, out = Path(place) / "many", Path(place) / "out"
         folder.mkdir()
         for i in range(options.recordings):
             write(folder / f"{i:04d}.poses", track, piece(track, options.seconds, i))
-        for what in ("scored", "found again"):
-            report(f"{options.recordings} recordings of {options.seconds:g} s, {what}", folder, Path(place) / "out")
-        (Path(place) / "long").mkdir()
-        long = Path(place) / "long" / "long.poses"
-        write(long, track, looped(track, options.hours * 3600.0))
-        report(f"one recording of {options.hours:g} h ({long.stat().st_size / 1e6:.0f} MB)", long, Path(place) / "out")
+        for what in ("scored", "found again") if options.recordings else ():
+            report(f"{options.recordings} recordings of {options.seconds:g} s, {what}", folder, out)
+        long = Path(place) / ("long.poses" if options.video is None else "long.mp4")
+        if options.video is None:
+            write(long, track, looped(track, options.hours * 3600.0))
+        else:
+            write_video(long, options.video, options.hours * 3600.0)
+        report(f"one recording of {options.hours:g} h ({long.stat().st_size / 1e6:.0f} MB)", long, out)
 
 
 def piece(track: PoseRecording, seconds: float, i: int) -> Iterator[Pose]:
@@ -71,6 +77,24 @@ def write(path: Path, track: PoseRecording, poses: Iterator[Pose]) -> None:
     with PoseWriter(path, track.skeleton, {"recording": "benchmark"}) as writer:
         for pose in poses:
             writer.write(pose)
+
+
+def write_video(path: Path, recording: Path, seconds: float) -> None:
+    """The recording's packets, again and again: nothing is encoded anew."""
+    with av.open(str(path), "w") as target:
+        stream, passed_s = None, Fraction(0)
+        while passed_s < seconds:
+            with av.open(str(recording)) as source:
+                video = source.streams.video[0]
+                stream = stream or target.add_stream_from_template(video)
+                packets = [packet for packet in source.demux(video) if packet.dts is not None]
+                frame_s = 1 / Fraction(video.average_rate)
+                end_s = passed_s + max(packet.pts * packet.time_base for packet in packets) + frame_s
+                for packet in packets:
+                    shift = round(passed_s / packet.time_base)
+                    packet.pts, packet.dts, packet.stream = packet.pts + shift, packet.dts + shift, stream
+                    target.mux(packet)
+                passed_s = end_s
 
 
 def report(what: str, address: Path, out: Path) -> None:
