@@ -2,14 +2,18 @@
 
     BACKUP/store.db            the database at one moment; its name appears when all that it names is there
            audit-000123.jsonl  the log up to that moment
+           watched-0a1b2c3d4e5f.jsonl  what came out of the watched folder until then, named by its hash
            kept.json           which files were read back, and their hashes
            recordings/         as in the store
 
-Encrypted files are copied as they are; the key is not in a backup.
+Encrypted files are copied as they are; the key is not in a backup. The watched folder's memory holds names of files,
+which are not encrypted in the store either. It is read before the database: a file that it calls taken has its
+recording there.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sqlite3
@@ -27,6 +31,7 @@ from fidgety.device.recovery import OPENED
 from fidgety.device.schema import database_faults
 from fidgety.device.shelf import LOST, read_file
 from fidgety.device.store import MARK, Store
+from fidgety.device.watch_folder import LEDGER_NAME
 from fidgety.durable import Sink, copy, faults, hash_on_disk, staged, sync, write_bytes
 from fidgety.errors import DeviceError, UsageError
 
@@ -34,6 +39,7 @@ __all__ = ["Copied", "back_up", "restore"]
 
 _ROUNDS = 5  # files may be deleted or encrypted while they are copied: then once more
 _KEPT = "kept.json"
+_LEDGER_KEY = "watched_sha256"  # a setting of the copied database alone: the ledger that belongs to it
 Watch = Callable[[str], None]  # is told of each file that was copied
 
 
@@ -57,7 +63,8 @@ def back_up(store: Store, target: Path, watch: Watch, is_pruned: bool = False) -
         _require_same(store, target)
         kept, n_new = _read_kept(target), 0
         for _ in range(_ROUNDS):
-            _copy_database(store, target / "store.db.part")
+            ledger = _read_ledger(store)
+            _copy_database(store, target / "store.db.part", ledger)
             named = _named(target / "store.db.part")
             n_copied = _copy_files(store, named, target, kept, watch)
             if n_copied is not None:
@@ -65,7 +72,7 @@ def back_up(store: Store, target: Path, watch: Watch, is_pruned: bool = False) -
                 break
         else:
             raise DeviceError(f"{store.folder} changes faster than it is copied: back up when less is going on")
-        head = _publish(store, target, kept)
+        head = _publish(store, target, kept, ledger)
         if is_pruned:
             _prune(target, named)
     return Copied(len(_present(named)), n_new, head)
@@ -76,9 +83,9 @@ def restore(backup: Path, target: Path, watch: Watch, has_gaps: bool = False) ->
 
     Every file is compared with its hash, the database is checked and the log verified before the store gets its name.
     has_gaps: files that are damaged in the backup are left out, the store says that they are missing, and a log that is
-    not as it was written is taken as it is. Raises UsageError
-    where there is no backup or `target` is in use; DeviceError where something is damaged or the disk lets us down:
-    then there is nothing at `target`.
+    not as it was written is taken as it is. Without the watched folder's memory what lies there is looked at again, and
+    found by its content. Raises UsageError where there is no backup or `target` is in use; DeviceError where something
+    is damaged or the disk lets us down: then there is nothing at `target`.
     """
     if not (backup / "store.db").is_file():
         raise UsageError(f"there is no backup in {backup}")
@@ -91,9 +98,10 @@ def restore(backup: Path, target: Path, watch: Watch, has_gaps: bool = False) ->
             (part / name).mkdir(parents=True, mode=0o700)
         try:
             damaged = _bring_files(backup, part, watch)
-            if damaged and not has_gaps:
+            lacking = [*damaged, *_bring_ledger(backup, part)]
+            if lacking and not has_gaps:
                 raise DeviceError(
-                    f"{len(damaged)} files of the backup are damaged or gone ({', '.join(damaged[:5])}): use another "
+                    f"{len(lacking)} files of the backup are damaged or gone ({', '.join(lacking[:5])}): use another "
                     "backup, or take the rest with --with-gaps"
                 )
             head = _check(part, has_gaps)
@@ -132,11 +140,23 @@ def _read_kept(target: Path) -> dict[str, str]:
     return {str(path): str(sha256) for path, sha256 in told.items()} if isinstance(told, dict) else {}
 
 
-def _copy_database(store: Store, part: Path) -> None:
+def _read_ledger(store: Store) -> bytes | None:
+    """The watched folder's memory; None where no folder was ever watched. Raises OSError."""
+    try:
+        return (store.folder / LEDGER_NAME).read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _copy_database(store: Store, part: Path, ledger: bytes | None) -> None:
+    """The database at this moment, which names the ledger that was read before it."""
     part.unlink(missing_ok=True)
     with database_faults(part), closing(sqlite3.connect(part)) as target:
         store.shelf.books.database.backup(target)
         target.execute("PRAGMA journal_mode=DELETE")
+        if ledger is not None:
+            target.execute("INSERT INTO settings VALUES (?, ?)", (_LEDGER_KEY, hashlib.sha256(ledger).hexdigest()))
+            target.commit()
     sync(part)
 
 
@@ -194,19 +214,37 @@ def _copy_file(source: Path, target: Path, sha256: str) -> None:
         raise DeviceError(f"{target} does not read as it was written: that disk is failing, use another")
 
 
-def _publish(store: Store, target: Path, kept: dict[str, str]) -> str:
-    """Give the new database its name, once the log that belongs to it lies beside it; gives the log's head."""
+def _publish(store: Store, target: Path, kept: dict[str, str], ledger: bytes | None) -> str:
+    """Give the new database its name, once log and ledger that belong to it lie beside it; gives the log's head."""
     part = target / "store.db.part"
     seq, n_bytes = _log_place(part)
     with staged(target / f"audit-{seq:06d}.jsonl") as log:
         log.write(_log_bytes(store.folder / LOG_NAME, n_bytes))
+    wanted = {f"audit-{seq:06d}.jsonl"}
+    if ledger is not None:
+        wanted.add(_keep_ledger(target, ledger))
     write_bytes(target / _KEPT, (json.dumps(kept, indent=0) + "\n").encode())
     part.replace(target / "store.db")
     sync(target)
-    for path in target.glob("audit-*.jsonl"):
-        if path.name != f"audit-{seq:06d}.jsonl":
+    for path in (*target.glob("audit-*.jsonl"), *target.glob("watched-*.jsonl")):
+        if path.name not in wanted:
             path.unlink()
     return verify(store.shelf.books).head
+
+
+def _keep_ledger(target: Path, ledger: bytes) -> str:
+    """Write the ledger under the name that its hash gives it, and read it back; gives the name. Raises DeviceError."""
+    sha256 = hashlib.sha256(ledger).hexdigest()
+    place = target / _ledger_name(sha256)
+    write_bytes(place, ledger)
+    if hash_on_disk(place) != sha256:
+        place.unlink()
+        raise DeviceError(f"{place} does not read as it was written: that disk is failing, use another")
+    return place.name
+
+
+def _ledger_name(sha256: str) -> str:
+    return f"watched-{sha256[:12]}.jsonl"
 
 
 def _log_place(database: Path) -> tuple[int, int]:
@@ -249,6 +287,23 @@ def _bring_files(backup: Path, part: Path, watch: Watch) -> list[str]:
             (part / place).unlink(missing_ok=True)
         watch(place)
     return damaged
+
+
+def _bring_ledger(backup: Path, part: Path) -> list[str]:
+    """Copy the ledger that the database names, where it names one; gives its name where it is damaged or gone."""
+    with database_faults(part / "store.db"), closing(sqlite3.connect(part / "store.db")) as database:
+        row = database.execute("SELECT value FROM settings WHERE key = ?", (_LEDGER_KEY,)).fetchone()
+        database.execute("DELETE FROM settings WHERE key = ?", (_LEDGER_KEY,))
+        database.commit()
+    if row is None:
+        return []
+    source, target = backup / _ledger_name(row[0]), part / LEDGER_NAME
+    if source.is_file():
+        write_bytes(target, source.read_bytes())
+        if hash_on_disk(target) == row[0]:
+            return []
+        target.unlink()
+    return [source.name]
 
 
 def _check(part: Path, has_gaps: bool) -> str:

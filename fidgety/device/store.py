@@ -9,10 +9,11 @@
     STORE/store.json        says that this is a store, and which
           store.db          who, what, when, in which state (schema.py)
           audit.jsonl       the audit log (audit_log.py)
+          watched.jsonl     what came out of a watched folder (watch_folder.py)
           recordings/       R000012/: R000012.mp4, about.json, R000012-3-result.json, R000012-3-poses.poses ...
           staged/           files on their way
           lost+found/       leftovers of kills; a person may delete them
-          opened/         decrypted copies while they are read (opened.py)
+          opened/           decrypted copies while they are read (opened.py)
           owners/           marks of the processes at work here (owners.py)
 
 Any number of processes may have it open at once (recorder, service, commands); one object belongs to one thread.

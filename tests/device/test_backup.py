@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fidgety.device import backup as backup_module
+from fidgety.device.arrivals import Arrivals
 from fidgety.device.backup import back_up, restore
 from fidgety.device.holdings import About, Infant
 from fidgety.device.inspection import inspect
@@ -17,6 +20,8 @@ from fidgety.device.retention import Rule, confirm, plan, purge, rule, set_rule
 from fidgety.device.sealing import turn_on
 from fidgety.device.store import Store
 from fidgety.device.vault import make_key_file
+from fidgety.device.voice import Voice
+from fidgety.device.watch_folder import WatchFolder
 from fidgety.errors import DeviceError, UsageError
 
 from .conftest import FakeClock, MakeRecording, a_result, claimed
@@ -76,6 +81,97 @@ def test_back_up_again_copies_only_what_is_new(
     restore(disk, tmp_path / "new", quiet)
     with Store.open(tmp_path / "new", clock=clock) as new:
         assert len(new.recordings()) == 4
+
+
+def take_in(store: Store, watched: Path, name: str) -> int:
+    """A file comes into the watched folder, and a service that has just started takes in what is new there."""
+    watched.mkdir(exist_ok=True)
+    (watched / name).write_bytes(name.encode())
+    arrivals = Arrivals(
+        WatchFolder(watched, store.folder, 0.0), lambda _: About(), lambda _: None, Voice(), lambda: 0.0
+    )
+    return arrivals.take_in(store, lambda: None)
+
+
+def ledger_names(store_folder: Path) -> list[str]:
+    return [json.loads(line)["name"] for line in (store_folder / "watched.jsonl").read_bytes().splitlines()]
+
+
+def test_back_up_holds_what_came_out_of_the_watched_folder(filled: Store, tmp_path: Path, clock: FakeClock) -> None:
+    watched, disk, new = tmp_path / "in", tmp_path / "disk", tmp_path / "new"
+    back_up(filled, disk, quiet)  # nothing was ever watched
+    assert list(disk.glob("watched-*")) == []
+    for name in ("a.mp4", "b.mp4"):
+        assert take_in(filled, watched, name) == 1
+        back_up(filled, disk, quiet)
+    assert len(list(disk.glob("watched-*"))) == 1
+    restore(disk, new, quiet)
+    assert (new / "watched.jsonl").read_bytes() == (filled.folder / "watched.jsonl").read_bytes()
+    with Store.open(new, clock=clock) as opened:
+        assert opened.shelf.books.setting("watched_sha256") is None
+        assert WatchFolder(watched, new, 0.0).arrivals() == []
+        assert take_in(opened, watched, "c.mp4") == 1
+        back_up(opened, tmp_path / "again", quiet)  # a restored store backs up like any other
+    assert restore(tmp_path / "again", tmp_path / "newer", quiet).n_files == 18
+    assert ledger_names(tmp_path / "newer") == ["a.mp4", "b.mp4", "c.mp4"]
+
+
+def test_back_up_calls_nothing_taken_whose_recording_it_lacks(
+    filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
+) -> None:
+    """The service takes a file in at the worst moment, and then the backup is killed before it is published."""
+    watched, disk = tmp_path / "in", tmp_path / "disk"
+    take_in(filled, watched, "a.mp4")
+    back_up(filled, disk, quiet)
+    take_in(filled, watched, "b.mp4")
+    copy_database, late = backup_module._copy_database, ["d.mp4", "c.mp4"]
+
+    def copy_late(store: Store, part: Path, ledger: bytes | None) -> None:
+        copy_database(store, part, ledger)
+        take_in(store, watched, late.pop())
+
+    monkeypatch.setattr(backup_module, "_copy_database", copy_late)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Path, "replace", _die_at("store.db.part", Path.replace))
+        back_up(filled, disk, quiet)
+    restore(disk, tmp_path / "first", quiet)
+    back_up(filled, disk, quiet)
+    restore(disk, tmp_path / "second", quiet)
+    for name, n_recordings, taken in (("first", 4, ["a.mp4"]), ("second", 6, ["a.mp4", "b.mp4", "c.mp4"])):
+        with Store.open(tmp_path / name, clock=clock) as opened:
+            assert len(opened.recordings()) == n_recordings
+        assert ledger_names(tmp_path / name) == taken
+
+
+def _die_at(name: str, real: Callable[[Path, Path], Path]) -> Callable[[Path, Path], Path]:
+    def replace(self: Path, target: Path) -> Path:
+        if self.name == name:
+            raise KeyboardInterrupt
+        return real(self, target)
+
+    return replace
+
+
+@pytest.mark.parametrize("fault", ["changed", "gone"])
+def test_restore_refuses_a_damaged_memory_of_the_watched_folder(
+    filled: Store, tmp_path: Path, clock: FakeClock, fault: str
+) -> None:
+    watched, disk, new = tmp_path / "in", tmp_path / "disk", tmp_path / "new"
+    take_in(filled, watched, "a.mp4")
+    back_up(filled, disk, quiet)
+    (ledger,) = disk.glob("watched-*")
+    if fault == "gone":
+        ledger.unlink()
+    else:
+        ledger.write_bytes(ledger.read_bytes().replace(b"a.mp4", b"x.mp4"))
+    with pytest.raises(DeviceError, match=r"1 files of the backup are damaged or gone \(watched-"):
+        restore(disk, new, quiet)
+    assert not new.exists()
+    assert restore(disk, new, quiet, has_gaps=True).n_files == 14
+    with Store.open(new, clock=clock) as opened:
+        assert not (new / "watched.jsonl").exists()
+        assert take_in(opened, watched, "a.mp4") == 0  # found by its content
+        assert ledger_names(new) == ["a.mp4"]
 
 
 @pytest.mark.parametrize("where", ["_copy_file", "write_bytes", "staged"])
