@@ -7,7 +7,7 @@ import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Protocol
@@ -15,6 +15,7 @@ from typing import IO, Any, BinaryIO, Protocol
 from fidgety.errors import DeviceError
 
 __all__ = [
+    "Heed",
     "Reader",
     "Sink",
     "Tally",
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 _BLOCK_BYTES = 1 << 20
+Heed = Callable[[], None]  # called between two blocks of a long file; what it raises goes through
 
 
 class Reader(Protocol):
@@ -104,9 +106,9 @@ def copy(source: Reader, target: Writer) -> None:
         target.write(block)
 
 
-def hash_stream(source: Reader) -> tuple[str, int]:
-    """Read to the end; gives the hex SHA-256 and the number of bytes. Raises OSError."""
-    tally = Tally(source)
+def hash_stream(source: Reader, heed: Heed | None = None) -> tuple[str, int]:
+    """Read to the end; gives the hex SHA-256 and the number of bytes. Raises OSError and what `heed` raises."""
+    tally = Tally(source, heed)
     while tally.read(_BLOCK_BYTES):
         pass
     return tally.sha256, tally.n_bytes
@@ -120,10 +122,11 @@ def hash_on_disk(path: Path) -> str:
 
 
 class Tally:
-    """A stream that is hashed and counted as it is read."""
+    """A stream that is hashed and counted as it is read; `heed` is called before each block."""
 
-    def __init__(self, source: Reader) -> None:
+    def __init__(self, source: Reader, heed: Heed | None = None) -> None:
         self._source = source
+        self._heed = heed
         self._digest = hashlib.sha256()
         self.n_bytes = 0
 
@@ -133,6 +136,8 @@ class Tally:
         return self._digest.hexdigest()
 
     def read(self, n: int, /) -> bytes:
+        if self._heed is not None:
+            self._heed()
         block = self._source.read(n)
         self._digest.update(block)
         self.n_bytes += len(block)

@@ -35,7 +35,7 @@ def scorer_for_store(n_threads: int, min_assessable_s: float | None, device_for:
             device=device_for(bundle),
         )
         address = join_pieces(order.recording_id, order.paths)
-        outputs = score_one(str(address), request, _watching(order))
+        outputs = score_one(str(address), request, _watching(order), order.heed)
         by_suffix = {path.suffix: path for path in order.folder.iterdir()}
         return Result(
             outcome="scored" if outputs.assessment.is_assessable else "not-assessable",

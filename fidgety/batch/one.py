@@ -21,6 +21,7 @@ import onnxruntime
 from fidgety import __version__
 from fidgety.batch.faults import blaming_the_device
 from fidgety.bundle import Bundle, sha256_of_file
+from fidgety.durable import Heed
 from fidgety.errors import DeviceError, SourceError, UnsettledError, UsageError
 from fidgety.records import Assessment, Characteristics, Quality
 from fidgety.report.page import write_report
@@ -87,16 +88,17 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
-def score_one(address: str, request: Request, watcher_for: WatcherFor) -> Outputs:
+def score_one(address: str, request: Request, watcher_for: WatcherFor, heed: Heed | None = None) -> Outputs:
     """Score one recording, camera or pose track, or give the result that is already there.
 
-    Raises SourceError (UnsettledError where the file changed meanwhile), BundleError or DeviceError: also where what
-    failed is the device's fault, such as too many open files.
+    heed: called between two blocks while the recording is hashed. Raises SourceError (UnsettledError where the file
+    changed meanwhile), BundleError or DeviceError: also where what failed is the device's fault, such as too many open
+    files; what `heed` raises.
     """
     path = Path(address)
     with blaming_the_device(), _standing_still(path):
         try:
-            sha256 = sha256_of_file(path) if path.is_file() else None
+            sha256 = sha256_of_file(path, heed) if path.is_file() else None
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {error.strerror}") from error
         stem = None if request.folder is None else result_stem(request.folder, path, sha256)

@@ -19,6 +19,7 @@ from fidgety.bundle.manifest import (
     write_manifest,
 )
 from fidgety.bundle.store import adding, switch_to
+from fidgety.durable import Heed, hash_stream
 from fidgety.errors import BundleError, DeviceError
 
 __all__ = ["Bundle", "default_bundle_path", "open_bundle", "sha256_of_file", "write_bundle"]
@@ -66,13 +67,10 @@ def default_bundle_path() -> Path:
     return Path(data_home) / "fidgety" / "bundle"
 
 
-def sha256_of_file(path: Path) -> str:
-    """Hex SHA-256 of a file."""
-    digest = hashlib.sha256()
+def sha256_of_file(path: Path, heed: Heed | None = None) -> str:
+    """Hex SHA-256 of a file. Raises OSError and what `heed` raises between two blocks."""
     with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return hash_stream(stream, heed)[0]
 
 
 def open_bundle(path: Path) -> Bundle:

@@ -12,6 +12,7 @@ from fidgety.device.holdings import About
 from fidgety.device.store import Store
 from fidgety.device.voice import Voice
 from fidgety.device.watch_folder import Arrival, WatchFolder
+from fidgety.durable import Heed
 from fidgety.errors import SourceError, UsageError
 
 __all__ = ["AboutFor", "Arrivals", "Opens"]
@@ -42,19 +43,20 @@ class Arrivals:
         self._closed_since_s: dict[Arrival, float] = {}
         self._said: dict[str, str] = {}  # name -> what was last said of it
 
-    def take_in(self, store: Store, alive: Callable[[], None]) -> int:
-        """Add what is whole to the queue; gives how many recordings are new. `alive` is called between two files.
+    def take_in(self, store: Store, heed: Heed) -> int:
+        """Add what is whole to the queue; gives how many recordings are new. `heed` is called between two files and
+        between two blocks of one.
 
-        Raises DeviceError where folder or store let us down; what was added stays added.
+        Raises DeviceError where folder or store let us down, and what `heed` raises; what was added stays added.
         """
         n_new = 0
         for arrival in self._folder.arrivals():
-            alive()
+            heed()
             about = self._about(arrival)
             if about is None or not self._is_open(arrival):
                 continue
             try:
-                added = store.add(arrival.path, about)
+                added = store.add(arrival.path, about, heed=heed)
             except UsageError as error:
                 self._say_once(arrival, f"is not taken in: {error}")
                 continue

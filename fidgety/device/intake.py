@@ -17,7 +17,7 @@ from fidgety.device.books import Change
 from fidgety.device.holdings import About, Added, Begun, Infant, Kind, StoredFile, check_id, id_of, number_of
 from fidgety.device.shelf import Piece, Shelf
 from fidgety.device.vault import SEALED
-from fidgety.durable import explain, faults, hash_stream, sync
+from fidgety.durable import Heed, explain, faults, hash_stream, sync
 from fidgety.errors import DeviceError, SourceError, UsageError
 
 __all__ = [
@@ -40,11 +40,12 @@ _POSE_SUFFIXES = {".poses", ".npz"}
 _MADE = re.compile(r"R[0-9]+-[0-9]+-(result|poses|report|override)(?:\..*)?")  # by the store, not by a recorder
 
 
-def add(shelf: Shelf, source: Path, about: About, is_queued: bool) -> Added:
+def add(shelf: Shelf, source: Path, about: About, is_queued: bool, heed: Heed | None = None) -> Added:
     """Copy a recording into the store; the file itself stays where it is.
 
     Its name is not kept, for it may be an infant's: it is called by its id. Raises SourceError where it cannot be read,
-    UsageError where what is told of the infant contradicts what is known, DeviceError where the disk lets us down.
+    UsageError where what is told of the infant contradicts what is known, DeviceError where the disk lets us down, and
+    what `heed` raises between two blocks.
     """
     kind: Kind = "poses" if source.suffix.lower() in _POSE_SUFFIXES else "video"
     try:
@@ -54,7 +55,7 @@ def add(shelf: Shelf, source: Path, about: About, is_queued: bool) -> Added:
             raise DeviceError(f"{source} cannot be opened: {explain(error)}") from error
         raise SourceError(f"{source} cannot be read: {error.strerror}") from error
     with stream, faults(f"{source} cannot be copied to {shelf.folder}"):
-        piece = shelf.stage(stream, kind)
+        piece = shelf.stage(stream, kind, heed)
     try:
         if piece.file.n_bytes == 0:
             raise SourceError(f"{source} is empty: there is no recording in it")

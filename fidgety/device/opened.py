@@ -17,7 +17,7 @@ from typing import BinaryIO
 from fidgety.device.holdings import StoredFile, id_of
 from fidgety.device.recovery import OPENED
 from fidgety.device.shelf import Shelf
-from fidgety.durable import Tally, copy, faults
+from fidgety.durable import Heed, Tally, copy, faults
 from fidgety.errors import DeviceError
 
 __all__ = ["opened"]
@@ -26,11 +26,12 @@ _MOST_OF_FREE = 0.25
 
 
 @contextmanager
-def opened(shelf: Shelf, number: int, file: StoredFile) -> Iterator[Path]:
+def opened(shelf: Shelf, number: int, file: StoredFile, heed: Heed | None = None) -> Iterator[Path]:
     """A path to the file's content while the block lasts.
 
     A decrypted copy is checked against the hash of what came in. Raises DeviceError where the file is gone, changed, or
-    needs another key, and where there is room for its copy neither in memory nor on the disk.
+    needs another key, and where there is room for its copy neither in memory nor on the disk. What `heed` raises
+    between two blocks goes through.
     """
     with shelf.read(number, file) as content:
         if file.key_id is None:
@@ -40,7 +41,7 @@ def opened(shelf: Shelf, number: int, file: StoredFile) -> Iterator[Path]:
             place = shelf.owner.part(shelf.folder / OPENED, f"-{file.name}")
         try:
             with faults(f"{id_of(number)}/{file.name} cannot be decrypted"), _room(place, file) as stream:
-                tally = Tally(content)
+                tally = Tally(content, heed)
                 copy(tally, stream)
                 stream.flush()
                 if tally.sha256 != file.sha256:

@@ -29,6 +29,7 @@ from fidgety.device.scratch import Scratch, pictures_of
 from fidgety.device.store import Store
 from fidgety.device.voice import Voice
 from fidgety.device.watchdog import Watchdog
+from fidgety.durable import Heed
 from fidgety.errors import BundleError, DeviceError, SourceError, Stopped, UsageError
 from fidgety.records import Characteristics, Pose
 
@@ -49,9 +50,12 @@ class Order:
     characteristics: Characteristics
     folder: Path  # empty; for the result's files
     watch: Callable[[Pose], None]
+    heed: Heed  # for what comes before the first pose: between two blocks of a long file
 
 
-Scorer = Callable[[Order, Bundle], Result]  # raises SourceError, DeviceError, BundleError and what `watch` raises
+Scorer = Callable[
+    [Order, Bundle], Result
+]  # raises SourceError, DeviceError, BundleError and what `watch`, `heed` raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,14 +194,15 @@ class Service:
             self._retry(claim, f"fault of the program, report it: {type(error).__name__}: {error}")
 
     def _finish(self, claim: Claim, bundle: Bundle, scratch: Scratch) -> None:
-        recording = claim.recording
+        recording, heed = claim.recording, self._heeder(claim)
         with scratch.place() as place, ExitStack() as opened:
             pieces = tuple(
-                self._named(opened.enter_context(self._store.opened(recording, one)), place / "in", one.name)
+                self._named(opened.enter_context(self._store.opened(recording, one, heed)), place / "in", one.name)
                 for one in pictures_of(recording)
             )
             (place / "out").mkdir()
-            order = Order(recording.id, pieces, self._characteristics(recording), place / "out", self._watcher(claim))
+            infant, watch = self._characteristics(recording), self._watcher(claim)
+            order = Order(recording.id, pieces, infant, place / "out", watch, heed)
             result = self._scorer(order, bundle)
             self._watchdog.alive()
             self._store.finish(claim, result)
@@ -235,11 +240,23 @@ class Service:
                 self._status_s = now_s
                 slowly = ", slowly: the box is warm" if self._cooling.pace() == "half" else ""
                 self._watchdog.status(f"{claim.recording.id} at {pose.time_s:.0f} s{slowly}")
-            if now_s - self._renewed_s >= _RENEW_S:
-                self._renewed_s = now_s
-                self._store.renew(claim)
+            self._renew(claim, now_s)
 
         return watch
+
+    def _heeder(self, claim: Claim) -> Heed:
+        """Called between two blocks of a long file that is decrypted or hashed: stop, watchdog and lease."""
+
+        def heed() -> None:
+            self._heed()
+            self._renew(claim, time.monotonic())
+
+        return heed
+
+    def _renew(self, claim: Claim, now_s: float) -> None:
+        if now_s - self._renewed_s >= _RENEW_S:
+            self._renewed_s = now_s
+            self._store.renew(claim)
 
     def _wait_until_cool(self, recording_id: str) -> None:
         """Raises Stopped."""

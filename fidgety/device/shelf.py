@@ -19,7 +19,7 @@ from fidgety.device.chunks import CHUNK_BYTES
 from fidgety.device.holdings import Kind, Recording, StoredFile, id_of, number_of
 from fidgety.device.owners import Owner
 from fidgety.device.vault import KEY_FILE, Key, open_sealed, seal
-from fidgety.durable import Sink, Tally, copy, faults, move, sync
+from fidgety.durable import Heed, Sink, Tally, copy, faults, move, sync
 from fidgety.errors import DeviceError, UsageError
 
 __all__ = ["Piece", "Shelf", "read_file"]
@@ -91,15 +91,15 @@ class Shelf:
         """Where one of them lies."""
         return self.folder_of(number) / file.stored_name
 
-    def stage(self, source: BinaryIO, kind: Kind) -> Piece:
+    def stage(self, source: BinaryIO, kind: Kind, heed: Heed | None = None) -> Piece:
         """Copy a stream to a staged file, encrypted where the store is, synced; its name comes later.
 
-        Raises OSError, DeviceError; then nothing is left.
+        Raises OSError, DeviceError and what `heed` raises between two blocks; then nothing is left.
         """
         key, part = self.key, self.owner.part(self.folder / "staged")
         try:
             with part.open("xb") as stream:
-                content, stored = Tally(source), Sink(stream)
+                content, stored = Tally(source, heed), Sink(stream)
                 if key is None:
                     copy(content, stored)
                 else:

@@ -51,7 +51,7 @@ from fidgety.device.recovery import OPENED, Recovery, recover
 from fidgety.device.schema import create
 from fidgety.device.shelf import LOST, Shelf
 from fidgety.device.vault import Key
-from fidgety.durable import faults, write_bytes
+from fidgety.durable import Heed, faults, write_bytes
 from fidgety.errors import DeviceError, UsageError
 
 __all__ = ["Store", "default_store_path"]
@@ -113,13 +113,16 @@ class Store:
 
     # Recordings come in
 
-    def add(self, source: Path, about: About | None = None, *, is_queued: bool = True) -> Added:
+    def add(
+        self, source: Path, about: About | None = None, *, is_queued: bool = True, heed: Heed | None = None
+    ) -> Added:
         """Copy a recording (video or poses) into the store; the same content twice gives the same id.
 
-        Its name is not kept. Raises SourceError where it cannot be read, UsageError where what is told of the infant
-        contradicts what is known, DeviceError where the disk lets us down; then the store is as it was.
+        Its name is not kept. heed: called between two blocks. Raises SourceError where it cannot be read, UsageError
+        where what is told of the infant contradicts what is known, DeviceError where the disk lets us down, and what
+        `heed` raises; then the store is as it was.
         """
-        return intake.add(self.shelf, source, about or About(), is_queued)
+        return intake.add(self.shelf, source, about or About(), is_queued, heed)
 
     def begin(self, about: About | None = None) -> Begun:
         """Begin a recording: gives its id and the folder (`Begun.folder`) into which the recorder writes its files.
@@ -201,12 +204,13 @@ class Store:
         """What staff said against a recording's results, the oldest first. Raises DeviceError as `result_content`."""
         return results.overrides(self.shelf, recording_id)
 
-    def opened(self, recording: Recording, file: StoredFile) -> AbstractContextManager[Path]:
+    def opened(self, recording: Recording, file: StoredFile, heed: Heed | None = None) -> AbstractContextManager[Path]:
         """A plain path to one of a recording's files while the block lasts, decrypted where need be (opened.py).
 
-        Raises DeviceError where it is gone, changed, or needs the key.
+        heed: called between two blocks that are decrypted. Raises DeviceError where it is gone, changed, or needs the
+        key, and what `heed` raises.
         """
-        return opened(self.shelf, recording.number, file)
+        return opened(self.shelf, recording.number, file, heed)
 
     def infant(self, infant_id: str) -> Infant:
         """What is known of an infant. Raises UsageError where there is none of this id."""

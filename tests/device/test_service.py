@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import errno
 import io
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from fidgety.bundle import Bundle, Manifest
+from fidgety.bundle import Bundle, Manifest, sha256_of_file
+from fidgety.device import service as service_module
+from fidgety.device.arrivals import Arrivals
 from fidgety.device.bundle_keeper import BundleKeeper
 from fidgety.device.cooling import Cooling
 from fidgety.device.holdings import About, Infant, Result
 from fidgety.device.log_check import verify
+from fidgety.device.sealing import turn_on
 from fidgety.device.service import RETRY_PAUSES_S, Order, Plan, Service, Stop
 from fidgety.device.store import Store
+from fidgety.device.vault import make_key_file
 from fidgety.device.voice import Voice
+from fidgety.device.watch_folder import WatchFolder
 from fidgety.device.watchdog import Watchdog
 from fidgety.errors import BundleError, DeviceError, SourceError, Stopped
 from fidgety.records import Pose
@@ -49,6 +55,7 @@ def make_service(store: Store, heard: io.StringIO, stop: Stop, a_bundle: Bundle,
         load: Callable[[], Bundle] = lambda: a_bundle,
         self_test: Callable[[Bundle], str | None] = lambda _: None,
         read_c: Callable[[], float | None] = lambda: None,
+        arrivals: Arrivals | None = None,
         **plan: float,
     ) -> Service:
         voice = Voice(heard, {})
@@ -56,7 +63,7 @@ def make_service(store: Store, heard: io.StringIO, stop: Stop, a_bundle: Bundle,
         options = Plan(**{"poll_s": 0.0, "is_once": True, "least_free_mb": 0.0, **plan})  # type: ignore[arg-type]
         ticks = iter(range(0, 10**9, 5))
         cooling = Cooling(read_c, clock_s=lambda: float(next(ticks)))
-        return Service(store, keeper, score, voice, Watchdog({}), cooling, stop, None, options)
+        return Service(store, keeper, score, voice, Watchdog({}), cooling, stop, arrivals, options)
 
     return make
 
@@ -182,6 +189,78 @@ def test_run_stopped_between_two_frames_puts_the_recording_back(
     assert states(store) == ["queued"]
     assert "handed-back" in (store.folder / "audit.jsonl").read_text()
     assert verify(store.shelf.books).faults == ()
+
+
+@pytest.mark.parametrize("where", ["taken in", "decrypted", "hashed"])
+def test_run_long_file_feeds_the_watchdog_and_heeds_a_stop(
+    store: Store,
+    make_recording: MakeRecording,
+    make_service: MakeService,
+    stop: Stop,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+) -> None:
+    """Stopped in the middle of a file of eight blocks: it was fed until then, and what is left is as before."""
+    long = make_recording("visit.mp4", 8 << 20)
+    watched, arrivals = tmp_path / "in", None
+    watched.mkdir()
+    if where == "taken in":
+        (watched / "visit.mp4.done").touch()
+        long.rename(watched / "visit.mp4")
+        folder = WatchFolder(watched, store.folder, 0.0)
+        arrivals = Arrivals(folder, lambda _: About(), lambda _: None, Voice(io.StringIO(), {}), lambda: 0.0)
+    else:
+        store.add(long)
+    if where == "decrypted":
+        list(turn_on(store.shelf, make_key_file(tmp_path / "key")))
+    n_fed, stops_at, n_read = 0, 6, 0
+
+    def alive(_: Watchdog) -> None:
+        nonlocal n_fed
+        n_fed += 1
+        if n_fed == stops_at:
+            stop.request()
+
+    def score(order: Order, bundle: Bundle) -> Result:
+        nonlocal n_read
+        if where == "hashed":
+            sha256_of_file(order.paths[0], order.heed)
+        n_read += 1
+        return a_score(order, bundle)
+
+    monkeypatch.setattr(Watchdog, "alive", alive)
+    with pytest.raises(Stopped):
+        make_service(score, arrivals=arrivals).run()
+    assert (n_fed, n_read) == (stops_at, 0)
+    assert states(store) == ([] if where == "taken in" else ["queued"])
+    assert [one.name for name in ("staged", "opened") for one in (store.folder / name).iterdir()] == []
+    n_fed, stops_at, stop._is_wanted = 0, 0, threading.Event()
+    make_service(score, arrivals=arrivals).run()
+    assert n_fed >= 8 and states(store) == ["scored"]
+
+
+def test_run_long_file_keeps_its_claim(
+    store: Store,
+    make_recording: MakeRecording,
+    make_service: MakeService,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Hashing from a slow disk takes longer than the lease of an hour."""
+    store.add(make_recording())
+    monkeypatch.setattr(service_module.time, "monotonic", lambda: clock.boot_s)
+
+    def score(order: Order, bundle: Bundle) -> Result:
+        for _ in range(8):
+            clock.wait(700.0)
+            order.heed()
+        with Store.open(store.folder, clock=clock) as other:
+            assert states(other) == ["scoring"]
+        return a_score(order, bundle)
+
+    make_service(score).run()
+    assert states(store) == ["scored"]
 
 
 def test_run_refuses_a_damaged_bundle_and_stays_up_until_it_is_mended(
