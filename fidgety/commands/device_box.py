@@ -48,8 +48,9 @@ def doctor(
     from dataclasses import asdict
 
     from fidgety.device.box_text import format_findings
+    from fidgety.device.clock import note_time
     from fidgety.device.doctor import examine, read_software
-    from fidgety.device.system_clock import note_time, state_folder
+    from fidgety.device.state import state_folder
     from fidgety.runtime.engine_files import default_engine_folder
 
     box, tree = _probe(root, store)
@@ -116,7 +117,7 @@ def selftest(
         run_selftest,
         write_reference,
     )
-    from fidgety.device.system_clock import state_folder
+    from fidgety.device.state import state_folder
 
     bundle, state = load_bundle(bundle_path), state_folder()
     used = load_device(device, bundle)
@@ -140,7 +141,7 @@ def selftest(
 
 def _probe(root: Path, store: Path | None) -> tuple[Box, SystemTree]:
     from fidgety.device.probe import probe_box
-    from fidgety.device.system_clock import state_folder
+    from fidgety.device.state import state_folder
     from fidgety.device.tree import SystemTree
 
     tree = SystemTree(root)

@@ -12,7 +12,7 @@ engines.py   provisions the TensorRT engines of a bundle: builds, proves, keeps
 
 tree.py          files of a system below a root, so that a simulated one can be read like the real one
 jetson.py        model, JetPack, power mode                              processor.py  cores, memory, swap
-heat.py          temperatures, throttling, clock rates                   system_clock.py  may the time be believed
+heat.py          temperatures, throttling, clock rates                   clock.py  may the time be believed
 cameras.py       what V4L2 says of the cameras                           accelerators.py  what really loads
 probe.py         all of it: `device show`
 packages.py      installed distributions and what is wrong with them

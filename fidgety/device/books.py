@@ -91,7 +91,8 @@ class Books:
     def look_at_clock(self) -> tuple[Now, str | None]:
         """The time, and why it is not to be believed (None: it is)."""
         now = self._clock.read()
-        return now, judge(now, self._seen())
+        doubt = judge(now, self._seen())
+        return now, None if doubt is None else doubt.words
 
     @contextmanager
     def change(self) -> Iterator[Change]:

@@ -10,9 +10,9 @@ from typing import Any
 from fidgety.device.accelerators import Engine
 from fidgety.device.cameras import Camera
 from fidgety.device.checks.finding import Finding
+from fidgety.device.clock import BoxClock
 from fidgety.device.heat import Heat
 from fidgety.device.probe import Box
-from fidgety.device.system_clock import Clock
 
 __all__ = ["box_to_json", "format_box", "format_findings"]
 
@@ -28,7 +28,7 @@ def box_to_json(box: Box) -> dict[str, Any]:
     """The same for programs, every figure with its unit in its name."""
     found = asdict(box)
     found["data_folder"] = str(box.data_folder)
-    found["clock"] |= {"is_trustworthy": box.clock.is_trustworthy, "went_back_s": box.clock.went_back_s}
+    found["clock"]["is_trustworthy"] = box.clock.is_trustworthy
     for entry, camera in zip(found["cameras"], box.cameras, strict=True):
         entry["is_csi"] = camera.is_csi
     return found
@@ -84,14 +84,12 @@ def _heat_lines(heat: Heat) -> Iterator[tuple[str, str]]:
         yield "Clock rate", f"{heat.cpu_mhz}{most} MHz now"
 
 
-def _clock(clock: Clock) -> str:
+def _clock(clock: BoxClock) -> str:
     shown = datetime.fromtimestamp(clock.now_s, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
     kept = {True: "follows a time server", False: "follows no time server", None: "not known what it follows"}
     words = [kept[clock.is_synchronised], "goes on without power" if clock.has_rtc else "no clock without power"]
-    if clock.is_before_release:
-        words.append("never set")
-    if clock.went_back_s:
-        words.append(f"went back by {clock.went_back_s / 3600:.1f} h")
+    if clock.doubt is not None:
+        words.append(clock.doubt.words)
     return f"{shown}, {'trustworthy' if clock.is_trustworthy else 'NOT trustworthy'} ({', '.join(words)})"
 
 

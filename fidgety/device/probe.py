@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fidgety.device.accelerators import Engine, probe_onnxruntime, probe_tensorrt
 from fidgety.device.cameras import Camera, Ioctl, list_cameras
+from fidgety.device.clock import BoxClock, read_box_clock
 from fidgety.device.heat import Heat, read_heat
 from fidgety.device.jetson import Jetson, PowerMode, read_jetson, read_power_mode
 from fidgety.device.processor import (
@@ -20,7 +21,6 @@ from fidgety.device.processor import (
     read_processor,
     read_swaps,
 )
-from fidgety.device.system_clock import Clock, read_clock
 from fidgety.device.tree import SystemTree
 
 __all__ = ["Box", "probe_box"]
@@ -42,7 +42,7 @@ class Box:
     disk: Disk | None
     power_mode: PowerMode | None
     heat: Heat
-    clock: Clock
+    clock: BoxClock
     cameras: tuple[Camera, ...]
     engines: tuple[Engine, ...]  # ONNX Runtime's providers, TensorRT
 
@@ -71,7 +71,7 @@ def probe_box(
         read_disk(data),
         read_power_mode(tree),
         read_heat(tree),
-        read_clock(tree, state, now_s),
+        read_box_clock(tree, state, now_s),
         list_cameras(tree, ioctl),
         (*probe_onnxruntime(), probe_tensorrt()) if engines is None else engines,
     )

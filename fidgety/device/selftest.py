@@ -22,8 +22,9 @@ import numpy as np
 
 from fidgety import __version__
 from fidgety.bundle import Bundle
+from fidgety.device.clock import boot_id as boot_id_now
 from fidgety.device.golden import TOLERANCES, Arrays, differences, golden_inputs, golden_outputs
-from fidgety.device.system_clock import state_folder
+from fidgety.device.state import state_folder
 from fidgety.durable import faults, write_bytes
 from fidgety.errors import BundleError, DeviceError
 from fidgety.records import Characteristics
@@ -225,7 +226,7 @@ def run_selftest(bundle: Bundle, reference: Reference, device: Device = CPU, wat
     return Outcome(
         all(check.is_passed for check in checks),
         time.time(),
-        _boot_id(),
+        boot_id_now(),
         bundle.label,
         bundle.sha256,
         __version__,
@@ -284,7 +285,7 @@ def selftest_is_current(
             and kept["bundle_sha256"] == bundle.sha256
             and kept["fidgety"] == __version__
             and kept["device"] == device.settings()
-            and kept["boot_id"] == (boot_id or _boot_id())
+            and kept["boot_id"] == (boot_id or boot_id_now())
             and tested_s <= now + _CLOCK_TOLERANCE_S
             and time.localtime(tested_s)[:3] == time.localtime(now)[:3]
         )
@@ -343,10 +344,3 @@ def _write(path: Path, raw: bytes) -> None:
     with faults(str(path)):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(path, raw)
-
-
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
-    except OSError:
-        return "unknown"

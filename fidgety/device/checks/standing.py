@@ -11,7 +11,7 @@ from tempfile import TemporaryFile
 from fidgety.bundle import open_bundle
 from fidgety.bundle.signature import require_trusted
 from fidgety.device.checks.finding import Finding, fault, warning
-from fidgety.device.system_clock import Clock
+from fidgety.device.clock import BoxClock
 from fidgety.device.tree import SystemTree
 from fidgety.errors import BundleError
 
@@ -20,18 +20,13 @@ __all__ = ["check_bundle", "check_clock", "check_data_folder", "check_watchdog"]
 _UNITS = ("/etc/systemd/system/fidgety.service", "/usr/lib/systemd/system/fidgety.service")
 
 
-def check_clock(clock: Clock) -> Iterator[Finding]:
+def check_clock(clock: BoxClock) -> Iterator[Finding]:
     """A date that cannot be believed makes an age that cannot be believed."""
     shown = datetime.fromtimestamp(clock.now_s, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     by_hand = "sudo timedatectl set-time 'YYYY-MM-DD HH:MM'"
-    if clock.is_before_release:
-        yield fault("clock-unset", f"the clock shows {shown}: it was never set", by_hand)
-    elif clock.went_back_s:
-        yield fault(
-            "clock-went-back",
-            f"the clock shows {shown}, {clock.went_back_s / 3600:.1f} hours before a time that it has shown already",
-            f"{by_hand}; the coin cell of the board may be empty",
-        )
+    if clock.doubt is not None:
+        cell = "; the coin cell of the board may be empty" if clock.doubt.kind == "went-back" else ""
+        yield fault(f"clock-{clock.doubt.kind}", clock.doubt.words, f"{by_hand}{cell}")
     elif clock.is_synchronised is not True and not clock.has_rtc:
         yield warning(
             "clock-no-battery",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fidgety.device.system_clock import RELEASED_S
+from fidgety.device.clock import RELEASED_S
 from fidgety.device.tree import SystemTree
 
 NOW_S = RELEASED_S + 30 * 86400.0

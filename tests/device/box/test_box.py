@@ -9,11 +9,11 @@ import pytest
 
 from fidgety.device.box_text import box_to_json, format_box
 from fidgety.device.cameras import Camera
+from fidgety.device.clock import RELEASED_S, Now, judge, note_time, read_box_clock
 from fidgety.device.heat import read_heat
 from fidgety.device.jetson import PowerMode, read_jetson, read_power_mode
 from fidgety.device.probe import probe_box
 from fidgety.device.processor import Memory, Swap, read_disk, read_memory, read_processor, read_swaps
-from fidgety.device.system_clock import RELEASED_S, note_time, read_clock
 from fidgety.device.tree import SystemTree
 
 from .conftest import NOW_S, MakeTree, orin_jetpack_7, orin_nano_jetpack_6
@@ -109,24 +109,27 @@ def test_read_heat_of_a_pc(make_tree: MakeTree) -> None:
 
 def test_read_clock_tells_what_can_be_believed(make_tree: MakeTree, tmp_path: Path) -> None:
     files = orin_nano_jetpack_6()
-    assert read_clock(make_tree(files), tmp_path, NOW_S).is_trustworthy
-    assert not read_clock(make_tree(files), tmp_path, RELEASED_S - 1).is_trustworthy
+    assert read_box_clock(make_tree(files), tmp_path, NOW_S).is_trustworthy
+    unset = read_box_clock(make_tree(files), tmp_path, RELEASED_S - 1)
+    assert unset.doubt == judge(Now(RELEASED_S - 1, "", 0.0), None) and not unset.is_trustworthy
     bare = SystemTree(tmp_path / "bare")
-    lost = read_clock(bare, tmp_path, NOW_S)
-    assert (lost.is_synchronised, lost.has_rtc, lost.is_trustworthy) == (None, False, False)
+    lost = read_box_clock(bare, tmp_path, NOW_S)
+    assert (lost.is_synchronised, lost.has_rtc, lost.doubt, lost.is_trustworthy) == (None, False, None, False)
 
 
 def test_clock_that_goes_back_is_found_out(make_tree: MakeTree, tmp_path: Path) -> None:
     tree = make_tree(orin_nano_jetpack_6())
     note_time(tmp_path, NOW_S)
     note_time(tmp_path, NOW_S - 86400)  # an earlier time never takes the place of a later one
-    assert read_clock(tree, tmp_path, NOW_S - 60).went_back_s == 0.0  # a time server's step
-    back = read_clock(tree, tmp_path, NOW_S - 86400)
-    assert back.went_back_s == 86400 and not back.is_trustworthy
+    assert read_box_clock(tree, tmp_path, NOW_S - 60).doubt is None  # a time server's step
+    back = read_box_clock(tree, tmp_path, NOW_S - 86400)
+    assert back.doubt is not None and back.doubt.kind == "went-back" and not back.is_trustworthy
+    assert "says 2026-11-30T00:00, but it was 2026-12-01T00:00 already" in back.doubt.words
+    assert read_box_clock(tree, tmp_path, NOW_S + 90 * 86400).is_trustworthy  # it lay in a cupboard
 
 
 def test_read_clock_here_asks_the_kernel(tmp_path: Path) -> None:
-    clock = read_clock(SystemTree(), tmp_path)
+    clock = read_box_clock(SystemTree(), tmp_path)
     assert clock.is_synchronised in (True, False)  # adjtimex answers on every Linux
     assert clock.boot_id == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 

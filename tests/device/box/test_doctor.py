@@ -18,11 +18,11 @@ from fidgety.device.box_text import format_findings
 from fidgety.device.cameras import Camera
 from fidgety.device.checks.finding import Finding
 from fidgety.device.checks.software import PythonPlace
+from fidgety.device.clock import Now, judge, note_time
 from fidgety.device.doctor import Software, examine, read_software
 from fidgety.device.packages import read_installed
 from fidgety.device.probe import Box, probe_box
 from fidgety.device.processor import Disk
-from fidgety.device.system_clock import note_time
 
 from .conftest import NOW_S, Files, MakeSite, MakeTree, orin_jetpack_7, orin_nano_jetpack_6
 from .test_accelerators import site
@@ -168,7 +168,7 @@ def disk_full(s: SetUp) -> None:
 
 
 def clock_unset(s: SetUp) -> None:
-    s.change_box = lambda box: replace(box, clock=replace(box.clock, now_s=0.0, is_before_release=True))
+    s.change_box = lambda box: replace(box, clock=replace(box.clock, now_s=0.0, doubt=judge(Now(0.0, "", 0.0), None)))
 
 
 def clock_went_back(s: SetUp) -> None:
