@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.resources import as_file, files
 from pathlib import Path
 
 from fidgety.bundle import open_bundle
@@ -42,8 +43,9 @@ __all__ = ["Software", "examine", "read_software"]
 
 # What cameras write: H.264 and H.265 everywhere, Motion JPEG by webcams.
 _DECODERS = ("h264", "hevc", "mjpeg")
+# A PyAV may load, have every decoder and open nothing (19): so the sample is opened as source.py opens recordings.
 _ASK_DECODERS = """
-import json
+import json, sys
 import av
 def has(name):
     try:
@@ -51,7 +53,10 @@ def has(name):
     except Exception:
         return False
     return True
-print(json.dumps({"missing": [name for name in %r if not has(name)]}))
+print(json.dumps({"missing": [name for name in %r if not has(name)]}), flush=True)
+with av.open(sys.argv[1], metadata_errors="ignore") as container:
+    frame = next(container.decode(video=0))
+print(json.dumps({"size_px": [frame.width, frame.height]}))
 """
 
 
@@ -64,6 +69,7 @@ class Software:
     av_problem: str | None
     missing_decoders: tuple[str, ...]
     python: PythonPlace
+    recording_problem: str | None = None  # PyAV loads, but gives no picture of the sample recording
 
 
 def read_software(python_path: Sequence[Path] = (), *, python: PythonPlace | None = None) -> Software:
@@ -72,15 +78,17 @@ def read_software(python_path: Sequence[Path] = (), *, python: PythonPlace | Non
     `python_path`: folders that stand in for the installed packages, ahead of them.
     """
     installed = read_installed(path=[str(place) for place in python_path] or None)
-    tried = probing(_ASK_DECODERS % (_DECODERS,), python_path=python_path)
+    with as_file(files("fidgety") / "demo" / "sample.mp4") as sample:
+        tried = probing(_ASK_DECODERS % (_DECODERS,), str(sample), python_path=python_path)
     missing = tried.answers[0]["missing"] if tried.answers else []
     assert isinstance(missing, list)
     return Software(
         installed,
         probe_import("cv2", python_path),
-        tried.problem,
+        None if tried.answers else tried.problem,
         tuple(map(str, missing)),
         python or this_python(),
+        tried.problem if tried.answers else None,
     )
 
 
@@ -107,7 +115,9 @@ def _findings(box: Box, software: Software, tree: SystemTree, bundle: Path, engi
     yield from check_tensorrt(box.engines, box.jetson, software.python)
     yield from check_python(box.jetson, software.python)
     yield from check_opencv(software.installed, software.opencv_problem)
-    yield from check_decoders(software.missing_decoders, software.av_problem)
+    yield from check_decoders(
+        software.installed, software.av_problem, software.missing_decoders, software.recording_problem
+    )
     yield from check_bundle(bundle)
     yield from check_engines(engines, _graphs(bundle), _tensorrt(box))
     yield from check_data_folder(box.data_folder)

@@ -15,6 +15,7 @@ __all__ = ["PythonPlace", "check_decoders", "check_onnxruntime", "check_opencv",
 
 _PYTHON_OF_JETPACK = {5: (3, 8), 6: (3, 10), 7: (3, 12)}
 _CPU = "CPUExecutionProvider"
+PYAV = "av>=13,<19"  # as pyproject.toml has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +110,13 @@ def check_opencv(installed: Installed, import_problem: str | None) -> Iterator[F
         yield fault("opencv-broken", f"OpenCV does not load: {import_problem}", again)
 
 
-def check_decoders(missing: Iterable[str], import_problem: str | None) -> Iterator[Finding]:
-    """What cameras write must be readable. `missing`: names of decoders that PyAV does not have."""
-    again = "pip install --force-reinstall --only-binary=:all: av"
+def check_decoders(
+    installed: Installed, import_problem: str | None, missing: Iterable[str], recording_problem: str | None
+) -> Iterator[Finding]:
+    """What cameras write must be readable. `missing`: names of decoders that PyAV does not have; recording_problem: why
+    it gives no picture of the sample recording.
+    """
+    again = f"pip install --force-reinstall --only-binary=:all: '{PYAV}'"
     if import_problem is not None:
         yield fault("av-broken", f"PyAV does not load: {import_problem}", again)
     elif names := list(missing):
@@ -119,6 +124,14 @@ def check_decoders(missing: Iterable[str], import_problem: str | None) -> Iterat
             "av-no-decoder",
             f"PyAV cannot read {' and '.join(names)}: it was built against a system FFmpeg without it",
             again,
+        )
+    elif recording_problem is not None:
+        package = installed.named("av")
+        name = f"PyAV {package.version}" if package else "PyAV"
+        yield fault(
+            "av-no-recording",
+            f"{name} loads, but opens no recording: {recording_problem}",
+            f"fidgety needs {PYAV}: {again}",
         )
 
 

@@ -17,6 +17,7 @@ from fidgety.device.accelerators import Engine
 from fidgety.device.box_text import format_findings
 from fidgety.device.cameras import Camera
 from fidgety.device.checks.finding import Finding
+from fidgety.device.checks.software import PYAV as PYAV_RANGE
 from fidgety.device.checks.software import PythonPlace
 from fidgety.device.clock import Now, judge, note_time
 from fidgety.device.doctor import Software, examine, read_software
@@ -45,6 +46,7 @@ def opencv(name: str = "opencv-python-headless") -> Package:
     return name, "4.14.0", {"cv2/__init__.py": f"# {name}\n"}
 
 
+TOO_NEW = "TypeError: open() got an unexpected keyword argument 'metadata_errors'"
 PYAV: Package = ("av", "17.1.0", {"av/__init__.py": "# av\n"})
 
 
@@ -60,6 +62,7 @@ class SetUp:
     bundle: Path = field(default_factory=default_bundle_path)
     engine_folder: Path = Path("/nowhere/engines")
     missing_decoders: tuple[str, ...] = ()
+    recording_problem: str | None = None
     change_box: Callable[[Box], Box] = lambda box: box
     after_install: Callable[[Path], None] = lambda _: None
 
@@ -72,7 +75,8 @@ def diagnose(make_tree: MakeTree, make_site: MakeSite, tmp_path: Path) -> Callab
         set_up.after_install(place)
         box = probe_box(tree, set_up.data, tmp_path / "state", engines=set_up.engines, now_s=NOW_S)
         box = set_up.change_box(replace(box, cameras=(CAMERA,), disk=Disk(500_000, 200_000)))
-        software = Software(read_installed(path=[str(place)]), None, None, set_up.missing_decoders, set_up.python)
+        installed, broken = read_installed(path=[str(place)]), set_up.recording_problem
+        software = Software(installed, None, None, set_up.missing_decoders, set_up.python, broken)
         return examine(box, software, tree, set_up.bundle, set_up.engine_folder)
 
     return run
@@ -156,6 +160,12 @@ def opencv_with_a_screen(s: SetUp) -> None:
 
 def no_decoder(s: SetUp) -> None:
     s.missing_decoders = ("h264", "hevc")
+    s.recording_problem = "InvalidDataError: Decoder not found"  # which follows from it
+
+
+def pyav_too_new(s: SetUp) -> None:
+    s.packages = [onnxruntime(), opencv(), ("av", "19.0.2", {"av/__init__.py": "# av\n"})]
+    s.recording_problem = TOO_NEW
 
 
 def no_camera_rights(s: SetUp) -> None:
@@ -267,7 +277,8 @@ TRAPS = [
     (wrong_python, "python-not-jetpacks", True, "/usr/bin/python3.10 -m venv"),
     (two_opencvs, "opencv-both", True, "pip uninstall -y opencv-python opencv-python-headless"),
     (opencv_with_a_screen, "opencv-not-headless", True, "opencv-python-headless"),
-    (no_decoder, "av-no-decoder", True, "--only-binary=:all: av"),
+    (no_decoder, "av-no-decoder", True, "--only-binary=:all: 'av>=13,<19'"),
+    (pyav_too_new, "av-no-recording", True, "fidgety needs av>=13,<19: pip install"),
     (no_camera_rights, "camera-rights", True, "usermod -aG video"),
     (disk_full, "disk-full", True, "move recordings"),
     (clock_unset, "clock-unset", True, "timedatectl set-time"),
@@ -329,6 +340,42 @@ def test_read_software_asks_pyav_for_its_decoders(tmp_path: Path) -> None:
     assert read_software([site(tmp_path, "av", code)]).missing_decoders == ("h264", "hevc")
 
 
+# Loads and has every decoder: 19 opens nothing, another opens and gives no picture.
+TAKES_NO_METADATA_ERRORS = """
+class codec:
+    Codec = staticmethod(lambda name, mode: None)
+def open(file):
+    raise AssertionError("not asked so")
+"""
+GIVES_NO_PICTURE = """
+from contextlib import nullcontext
+class codec:
+    Codec = staticmethod(lambda name, mode: None)
+class Container:
+    def decode(self, video):
+        raise ValueError("Invalid data found when processing input")
+        yield
+def open(file, metadata_errors):
+    assert file.endswith("sample.mp4")
+    return nullcontext(Container())
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [(TAKES_NO_METADATA_ERRORS, TOO_NEW), (GIVES_NO_PICTURE, "ValueError: Invalid data found when processing input")],
+)
+def test_read_software_has_pyav_decode_the_sample(code: str, problem: str, tmp_path: Path) -> None:
+    software = read_software([site(tmp_path, "av", code)])
+    assert (software.av_problem, software.missing_decoders, software.recording_problem) == (None, (), problem)
+    assert read_software([site(tmp_path / "av", "av", "import nothing_there")]).recording_problem is None
+
+
+def test_remedy_names_the_range_that_the_project_is_pinned_to() -> None:
+    dependencies = (Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'"{PYAV_RANGE}",' in dependencies
+
+
 def test_read_installed_leaves_out_what_another_folder_hides(make_site: MakeSite, tmp_path: Path) -> None:
     """JetPack's own packages below a virtual environment overwrite nothing there."""
     system = make_site(onnxruntime(ORT_GPU), opencv("opencv-python")).rename(tmp_path / "dist-packages")
@@ -341,6 +388,7 @@ def test_read_installed_leaves_out_what_another_folder_hides(make_site: MakeSite
 def test_read_software_here_is_whole() -> None:
     software = read_software()
     assert (software.opencv_problem, software.av_problem, software.missing_decoders) == (None, None, ())
+    assert software.recording_problem is None
     (ours,) = software.installed.bringing("onnxruntime")
     assert (ours.name, ours.n_missing, ours.n_foreign) == ("onnxruntime", 0, 0)
     assert software.installed.named("opencv-python-headless") is not None
