@@ -80,7 +80,7 @@ def bench(
     import json
 
     from fidgety.device.bench import bench_recording, benchmark_to_json, format_benchmark
-    from fidgety.device.selftest import demo_path
+    from fidgety.device.demo import demo_path
 
     bundle = load_bundle(bundle_path)
     found = bench_recording(
@@ -109,14 +109,9 @@ def selftest(
     import json
     from dataclasses import asdict
 
-    from fidgety.device.selftest import (
-        find_reference,
-        keep_outcome,
-        record_reference,
-        reference_path,
-        run_selftest,
-        write_reference,
-    )
+    from fidgety.device.daily_test import keep_outcome
+    from fidgety.device.selftest import record_reference, run_selftest
+    from fidgety.device.selftest_reference import find_reference, reference_path, write_reference
     from fidgety.device.state import state_folder
 
     bundle, state = load_bundle(bundle_path), state_folder()

@@ -78,7 +78,7 @@ def serve(
     from fidgety.batch.for_store import scorer_for_store
     from fidgety.device.bundle_keeper import BundleKeeper
     from fidgety.device.cooling import Cooling, Limits, hottest_c
-    from fidgety.device.selftest import daily_test
+    from fidgety.device.daily_test import daily_test
     from fidgety.device.service import Plan, Service, Stop
     from fidgety.device.store import Store
     from fidgety.device.tree import SystemTree

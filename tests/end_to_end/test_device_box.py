@@ -9,6 +9,7 @@ import pytest
 
 from fidgety.bundle import default_bundle_path, open_bundle
 from fidgety.device import selftest
+from fidgety.device.selftest_reference import Measured, find_reference
 
 from ..conftest import Run
 
@@ -43,9 +44,9 @@ def test_device_selftest_keeps_its_outcome(
     is_passed: bool, code: int, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it measures is tested in tests/device; here, what becomes of it."""
-    reference = selftest.find_reference(tmp_path, open_bundle(default_bundle_path()))
+    reference = find_reference(tmp_path, open_bundle(default_bundle_path()))
     n_fms = reference.n_fms if is_passed else 0
-    found = selftest.Measured(None, n_fms, reference.n_instances, reference.noise_floor_mm, "", reference.outputs)
+    found = Measured(None, n_fms, reference.n_instances, reference.noise_floor_mm, "", reference.outputs)
     monkeypatch.setattr(selftest, "measure", lambda *_, **__: found)
     outcome = run("device", "selftest")
     assert outcome.code == code
@@ -56,12 +57,12 @@ def test_device_selftest_keeps_its_outcome(
 @pytest.mark.bundle
 def test_device_selftest_records_a_reference(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bundle = open_bundle(default_bundle_path())
-    demo = selftest.find_reference(tmp_path, bundle)
-    found = selftest.Measured(None, 8, demo.n_instances, demo.noise_floor_mm, "", demo.outputs)
+    demo = find_reference(tmp_path, bundle)
+    found = Measured(None, 8, demo.n_instances, demo.noise_floor_mm, "", demo.outputs)
     monkeypatch.setattr(selftest, "measure", lambda *_, **__: found)
     monkeypatch.setattr(selftest, "golden_inputs", lambda *_, **__: demo.inputs)
     assert run("device", "selftest", "--record").code == 0
-    kept = selftest.find_reference(tmp_path / "state", bundle)
+    kept = find_reference(tmp_path / "state", bundle)
     assert (kept.n_fms, kept.n_instances, kept.max_duration_s) == (8, demo.n_instances, None)
     assert set(kept.inputs) == set(demo.inputs)
     assert run("device", "selftest", "--record", "--to", tmp_path / "other.npz").code == 0

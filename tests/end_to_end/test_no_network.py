@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fidgety.device.selftest import demo_path
+from fidgety.device.demo import demo_path
 from fidgety.records import Pose
 from fidgety.runtime.posefile import PoseWriter
 from fidgety.skeleton import BLAZEPOSE_33

@@ -8,7 +8,7 @@ import pytest
 
 from fidgety.bundle import default_bundle_path, open_bundle
 from fidgety.device.bench import STAGES, bench_recording, benchmark_to_json, format_benchmark
-from fidgety.device.selftest import demo_path
+from fidgety.device.demo import demo_path
 
 from .conftest import MakeTree, orin_nano_jetpack_6
 

@@ -1,9 +1,8 @@
-"""The self-test: a fit box passes, a network that says something else is named, an outcome is worth one day."""
+"""The self-test: a fit box passes, a network that says something else is named."""
 
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,37 +12,26 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from fidgety import __version__
 from fidgety.bundle import Bundle, default_bundle_path, open_bundle, write_bundle
 from fidgety.device import golden, selftest
+from fidgety.device.daily_test import keep_outcome, selftest_is_current
+from fidgety.device.demo import demo_path
 from fidgety.device.golden import TOLERANCES, differences, movement_outputs, picture_outputs
-from fidgety.device.selftest import (
-    TRUE_FMS_FREQUENCY,
-    Check,
+from fidgety.device.selftest import TRUE_FMS_FREQUENCY, Check, judge, measure, run_selftest
+from fidgety.device.selftest_reference import (
     Measured,
-    Outcome,
     Reference,
     as_reference,
-    daily_test,
-    demo_path,
     find_reference,
-    judge,
-    keep_outcome,
-    measure,
-    measurement_of,
     reference_path,
-    run_selftest,
-    selftest_is_current,
     write_reference,
 )
-from fidgety.errors import BundleError, DeviceError
+from fidgety.errors import BundleError
 from fidgety.phantom.fidgety_movements import true_fms_frequency
 from fidgety.phantom.truth import read_truth
 from fidgety.records import Frame
-from fidgety.runtime.devices import CPU
 
 CUT_S = 11.6  # one instance, and the fewest stretches for a noise floor
-NOW_S = 1_800_000_000.0
 
 pytestmark = pytest.mark.bundle
 
@@ -116,11 +104,6 @@ def test_judge_holds_the_whole_sample_against_reference_and_truth(
     assert failed(judge(found, demo, bundle)) == expected
 
 
-def test_as_reference_refuses_what_could_not_be_assessed(bundle: Bundle, demo: Reference, measured: Measured) -> None:
-    with pytest.raises(DeviceError, match="too-dark"):
-        as_reference(bundle, replace(measured, why_not="too-dark"), demo.inputs)
-
-
 def with_scaled_weights(bundle: Bundle, graphs: tuple[str, ...], place: Path) -> Bundle:
     """The same bundle, whole and valid, the weights of some networks a tenth larger."""
     place.mkdir()
@@ -179,82 +162,3 @@ def test_golden_landmarks_catch_wrong_pictures_and_no_rounding(
     apart = differences(picture_outputs(demo_path("sample.mp4"), bundle, demo.inputs), demo.outputs)
     off = {name for name in apart if apart[name] > TOLERANCES[name][0]}
     assert off == ({"found_px", "landmarks_px"} if is_caught else set())
-
-
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-
-
-def outcome_of(bundle: Bundle, **changes: object) -> Outcome:
-    made = Outcome(True, NOW_S, "this-boot", bundle.label, bundle.sha256, "0.1.0", 20.0, (), CPU.settings())
-    return replace(made, **changes)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("changes", "is_current"),
-    [
-        ({}, True),
-        ({"is_passed": False}, False),
-        ({"time_s": NOW_S - 86_400.0}, False),  # yesterday
-        ({"time_s": NOW_S + 3_600.0}, False),  # the clock went back
-        ({"boot_id": "another"}, False),
-        ({"bundle_sha256": "0" * 64}, False),
-        ({"fidgety": "0.0.9"}, False),
-        ({"device": {"device": "tensorrt", "engine": "TensorRT 10.3"}}, False),
-    ],
-)
-def test_selftest_is_current(changes: dict[str, object], is_current: bool, bundle: Bundle, tmp_path: Path) -> None:
-    keep_outcome(tmp_path, outcome_of(bundle, **changes))
-    assert selftest_is_current(tmp_path, bundle, CPU, NOW_S, "this-boot") is is_current
-
-
-def test_daily_test_runs_once_and_says_what_failed(
-    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    runs: list[Path] = []
-    said: list[str] = []
-    failed = selftest.Check("truth", False, "FMs frequency .94, in truth .62")
-    outcomes = [
-        outcome_of(bundle, is_passed=False, checks=(failed,), time_s=time.time(), boot_id=BOOT_ID),
-        outcome_of(bundle, time_s=time.time(), boot_id=BOOT_ID, fidgety=__version__),
-    ]
-
-    def find(place: Path, _bundle: Bundle) -> Path:
-        runs.append(place)
-        return place
-
-    monkeypatch.setenv("FIDGETY_STATE", str(tmp_path / "user"))
-    monkeypatch.setattr(selftest, "find_reference", find)
-    monkeypatch.setattr(selftest, "run_selftest", lambda *_: outcomes[len(runs) - 1])
-    test = daily_test(tmp_path / "service", lambda _: CPU, said.append)
-    assert test(bundle) == "FMs frequency .94, in truth .62"  # and it is asked again
-    (tmp_path / "service").mkdir(exist_ok=True)
-    reference_path(tmp_path / "service", bundle).write_bytes(b"of the service")
-    assert test(bundle) is None and test(bundle) is None  # passed: not run a third time
-    assert runs == [tmp_path / "user", tmp_path / "service"]
-    assert [line for line in said if "FAILED" in line] and said[-1].startswith("self-test passed")
-
-
-def test_selftest_is_not_current_without_or_with_a_damaged_outcome(bundle: Bundle, tmp_path: Path) -> None:
-    assert not selftest_is_current(tmp_path, bundle)
-    (tmp_path / "selftest.json").write_text('{"is_passed": tr')
-    assert not selftest_is_current(tmp_path, bundle)
-
-
-def test_find_reference_that_is_damaged(bundle: Bundle, tmp_path: Path) -> None:
-    reference_path(tmp_path, bundle).write_bytes(b"PK\x03\x04 not an archive")
-    with pytest.raises(BundleError, match="damaged"):
-        find_reference(tmp_path, bundle)
-
-
-def test_keep_outcome_where_nothing_can_be_written(bundle: Bundle, tmp_path: Path) -> None:
-    (tmp_path / "state").write_text("a file")
-    with pytest.raises(DeviceError, match="check the disk or choose another folder"):
-        keep_outcome(tmp_path / "state", outcome_of(bundle))
-
-
-def test_measurement_does_not_depend_on_the_quality_limits(bundle: Bundle) -> None:
-    manifest = bundle.manifest
-    stricter = replace(manifest, quality=replace(manifest.quality, max_noise_floor_mm=1.0))
-    other = replace(manifest, operating_point=replace(manifest.operating_point, fms_threshold=0.6))
-    assert measurement_of(replace(bundle, manifest=stricter)) == measurement_of(bundle)
-    assert measurement_of(replace(bundle, manifest=other)) != measurement_of(bundle)
