@@ -5,7 +5,7 @@ store.py: intake.py (recordings come in), queue.py (they are scored), recovery.p
 vault.py (encryption) -> sealing.py; retention.py; package.py (to a stick); backup.py
 
 bedside.py (one recording, from the first look to the verdict): camera.py (gstreamer.py, simulated_camera.py) ->
-recorder.py -> video_writer.py, frame_log.py -> disk.py; leftovers.py (after a kill)
+capturing.py, recorder.py (recording_plan.py) -> video_writer.py, frame_log.py -> disk.py; leftovers.py (after a kill)
 beside it, in a process of its own: viewer.py, frame_ring.py -> looks.py -> guidance.py, guidance_picture.py; verdict.py
 
 engines.py   provisions the TensorRT engines of a bundle: builds, proves, keeps

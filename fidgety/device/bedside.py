@@ -26,7 +26,8 @@ from fidgety.device.disk import free_mb
 from fidgety.device.encoder import choose_encoder
 from fidgety.device.leftovers import Finished, finish
 from fidgety.device.places import Place
-from fidgety.device.recorder import Ending, Plan, Recorder
+from fidgety.device.recorder import Recorder
+from fidgety.device.recording_plan import Ending, Plan
 from fidgety.device.verdict import Verdict, format_verdict, judge_recording
 from fidgety.device.viewer import Viewer
 from fidgety.errors import BundleError, DeviceError, NotAssessable, Stopped

@@ -14,7 +14,8 @@ from fidgety.device.camera import Wanted, camera_port
 from fidgety.device.encoder import SOFTWARE
 from fidgety.device.frame_log import FrameLog, read_frame_log
 from fidgety.device.leftovers import Finished, finish, mark
-from fidgety.device.recorder import Ending, Plan, Recorder
+from fidgety.device.recorder import Recorder
+from fidgety.device.recording_plan import Ending, Plan
 from fidgety.device.simulated_camera import read_number
 
 

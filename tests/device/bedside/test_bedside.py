@@ -73,7 +73,7 @@ def test_run_session_a_camera_that_goes_keeps_what_is_there_and_ends_with_4(
 
 
 def bedside_plan(**changes: float) -> object:
-    from fidgety.device.recorder import Plan
+    from fidgety.device.recording_plan import Plan
 
     return Plan(**changes)
 

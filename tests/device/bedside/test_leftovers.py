@@ -29,7 +29,8 @@ from pathlib import Path
 from fidgety.device.camera import Wanted, camera_port
 from fidgety.device.encoder import SOFTWARE
 from fidgety.device.leftovers import mark
-from fidgety.device.recorder import Plan, Recorder
+from fidgety.device.recorder import Recorder
+from fidgety.device.recording_plan import Plan
 
 def record(folder):
     port = camera_port("test:160x120@25,speed=8", Wanted())
