@@ -13,11 +13,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from fidgety.bundle import sha256_of_file
 from fidgety.device.books import Change
 from fidgety.device.holdings import About, Added, Begun, Infant, Kind, StoredFile, check_id, id_of, number_of
 from fidgety.device.shelf import Piece, Shelf
 from fidgety.device.vault import SEALED
-from fidgety.durable import Heed, explain, faults, hash_stream, sync
+from fidgety.durable import Heed, explain, faults, sync
 from fidgety.errors import DeviceError, SourceError, UsageError
 
 __all__ = [
@@ -26,7 +27,6 @@ __all__ = [
     "content_hash",
     "enter",
     "finish_recording",
-    "hash_file",
     "insert_row",
     "kind_of",
     "next_number",
@@ -207,12 +207,6 @@ def kind_of(name: str) -> Kind:
     return "poses" if suffix in _POSE_SUFFIXES else "times" if "times" in name else "other"
 
 
-def hash_file(path: Path) -> str:
-    """Hex SHA-256 of a file. Raises OSError."""
-    with path.open("rb") as stream:
-        return hash_stream(stream)[0]
-
-
 def read_infant(shelf: Shelf, infant_id: str) -> Infant:
     """What is known of an infant. Raises UsageError where there is none of this id."""
     rows = shelf.books.read("SELECT * FROM infants WHERE id = ?", infant_id)
@@ -273,7 +267,7 @@ def _files_in(shelf: Shelf, number: int, cleaning: ExitStack) -> tuple[list[Piec
             continue  # of an earlier try
         if shelf.key is None:
             sync(path)
-            sha256 = hash_file(path)
+            sha256 = sha256_of_file(path)
             files.append(StoredFile(path.name, kind_of(path.name), sha256, path.stat().st_size, sha256, None))
             continue
         with path.open("rb") as stream:

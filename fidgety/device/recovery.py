@@ -19,8 +19,9 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from fidgety.bundle import sha256_of_file
 from fidgety.device.holdings import About, Recording, StoredFile, id_of
-from fidgety.device.intake import finish_recording, hash_file
+from fidgety.device.intake import finish_recording
 from fidgety.device.owners import alone, is_at_work, name_of, sweep
 from fidgety.device.queue import reclaim
 from fidgety.device.registration import register_folders
@@ -190,7 +191,7 @@ def _difference(shelf: Shelf, recording: Recording) -> list[tuple[StoredFile | P
         elif (
             is_there
             and file.gone == "missing"
-            and hash_file(shelf.path_of(recording.number, file)) == file.stored_sha256
+            and sha256_of_file(shelf.path_of(recording.number, file)) == file.stored_sha256
         ):
             found.append((file, None))
     if recording.state != "recording":

@@ -12,9 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from fidgety.bundle import sha256_of_file
 from fidgety.device.books import Change
 from fidgety.device.holdings import About, Infant, StoredFile, id_of
-from fidgety.device.intake import content_hash, hash_file, insert_row, kind_of
+from fidgety.device.intake import content_hash, insert_row, kind_of
 from fidgety.device.shelf import Shelf
 from fidgety.device.vault import SEALED, key_id_of
 from fidgety.durable import hash_stream
@@ -46,7 +47,7 @@ def register_folders(shelf: Shelf, lost: list[str]) -> list[str]:
 
 def _look_at(shelf: Shelf, path: Path) -> StoredFile:
     """A file in its place, by what is in it. Raises DeviceError for a sealed one that needs another key."""
-    stored_sha256 = hash_file(path)
+    stored_sha256 = sha256_of_file(path)
     if path.suffix != SEALED:
         return StoredFile(path.name, kind_of(path.name), stored_sha256, path.stat().st_size, stored_sha256, None)
     file = StoredFile(path.stem, kind_of(path.stem), "", 0, stored_sha256, key_id_of(path))
