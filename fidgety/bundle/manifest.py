@@ -79,6 +79,7 @@ class KeypointNetwork:
     values: Literal["likelihood", "logit"]  # of a joint's Gaussian, or its logarithm
     grid: Literal["corner", "ends", "centre"]  # where heat-map cells lie (runtime/keypoint_network.py); not for SimCC
     split_ratio: float  # SimCC's bins per px; not for heat maps
+    cells: tuple[int, ...]  # height and width of the heat maps, measured from the graph; none for SimCC
     hidden_peak: float  # of joints that are hidden or misread
     plain_peak: float  # of joints plainly seen
 
@@ -264,6 +265,7 @@ def read_manifest(raw: bytes, where: str) -> Manifest:
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         found = data.get("format") if isinstance(data, dict) else None
         raise BundleError(f"{where} has format {found!r}, this program reads {FORMAT}: build the bundle anew")
+    _require_measured(data, where)
     manifest: Manifest = _from_json(Manifest, data, where="manifest")
     for name in manifest.files:
         check_name(name, where)
@@ -287,6 +289,17 @@ def check_name(name: str, where: str) -> None:
     """Raises BundleError for a file name that leads out of the bundle's folder, or is one of its own two."""
     if name in ("", ".", "..", MANIFEST_NAME, SIGNATURE_NAME) or Path(name).name != name or "\\" in name:
         raise BundleError(f"{where} names {name!r}: a bundle's files lie in its own folder")
+
+
+def _require_measured(data: Mapping[str, Any], where: str) -> None:
+    """Raises BundleError for a pose network of the user's own whose heat maps an earlier program did not measure."""
+    pose = data.get("pose")
+    network = pose.get("network") if isinstance(pose, dict) else None
+    if isinstance(network, dict) and "cells" not in network:
+        raise BundleError(
+            f"{where} holds a pose network of your own from before the size of its heat maps was measured: build the "
+            "bundle anew with `fidgety bundle build --pose`"
+        )
 
 
 def _from_json(kind: Any, value: Any, where: str) -> Any:

@@ -1,5 +1,8 @@
 """A pose network of the user's own and its description (TOML or JSON), read strictly: every key is known, none missing.
 
+The size of its heat maps is not told but measured: the network is run once, and what it really gives is held against
+the description.
+
 family = "heatmap"                  # or "simcc"
 width_px = 192                      # of the network's input
 height_px = 256
@@ -31,9 +34,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from fidgety.bundle import KeypointNetwork
 from fidgety.bundle.manifest import read_record
 from fidgety.errors import BundleError, UsageError
+from fidgety.runtime.networks import keypoint_network
+from fidgety.runtime.onnx_session import OnnxSession
 from fidgety.skeleton import COCO_17
 
 __all__ = ["OwnPose", "read_own_pose"]
@@ -66,10 +73,11 @@ class _Rest:
 _REST = tuple(field.name for field in dataclasses.fields(_Rest))
 # The key that says nothing of a family, and what stands in the manifest for it.
 _NOT_FOR: dict[str, tuple[str, Any]] = {"heatmap": ("split_ratio", 1.0), "simcc": ("grid", "corner")}
+_MIN_CELLS = 4  # along each side: a place between cells takes three
 
 
 def read_own_pose(path: Path, description: Path) -> OwnPose:
-    """A network and its description. Raises UsageError where a file is missing, BundleError where it does not fit."""
+    """A network and its description. Raises UsageError where a file is missing, BundleError where they do not fit."""
     for file, what in ((path, "ONNX network"), (description, "description of the network")):
         if not file.is_file():
             raise UsageError(f"there is no {what} {file}: name it with --pose and --pose-description")
@@ -82,12 +90,39 @@ def read_own_pose(path: Path, description: Path) -> OwnPose:
     if key in data:
         raise BundleError(f"{where}: key {key!r} says nothing of the family {family!r}: leave it out")
     data[key] = value
+    if "cells" in data:
+        raise BundleError(f"{where}: key 'cells' is measured from the network: leave it out")
+    data["cells"] = []
     if data.get("keypoints") == COCO_17.name:
         data["keypoints"] = list(COCO_17.keypoints)
     rest: _Rest = read_record(_Rest, {key: data.pop(key) for key in _REST if key in data}, where)
     network: KeypointNetwork = read_record(KeypointNetwork, data, where)
     _check(network, rest, where)
-    return OwnPose(path, network, **{name: getattr(rest, name) for name in _REST})
+    measured = dataclasses.replace(network, cells=_measure_cells(path, network))
+    return OwnPose(path, measured, **{name: getattr(rest, name) for name in _REST})
+
+
+def _measure_cells(path: Path, network: KeypointNetwork) -> tuple[int, ...]:
+    """Run the network on a black picture: height and width of its heat maps, none for SimCC.
+
+    Raises BundleError where its ends, or what it really gives, are not what `network` says.
+    """
+    is_heatmap = network.family == "heatmap"
+    told = keypoint_network(dataclasses.replace(network, cells=(_MIN_CELLS, _MIN_CELLS) if is_heatmap else ()))
+    expected = {name: (*shape[:2], None, None) if is_heatmap else shape for name, shape in told.outputs.items()}
+    session = OnnxSession(path, told.inputs, expected)
+    try:
+        found = session.run(**{name: np.zeros(shape, np.float32) for name, shape in told.fixed_inputs.items()})
+    except Exception as error:  # ONNX Runtime raises bare C++ exceptions of no common base
+        words = (str(error).splitlines() or ["without a word"])[0]
+        raise BundleError(f"{path.name} does not run ({words}): export it anew") from error
+    for name, wanted in expected.items():
+        given = found[name].shape  # a graph may leave its sizes open until it runs
+        if len(given) != len(wanted) or any(w not in (None, g) for w, g in zip(wanted, given, strict=True)):
+            raise BundleError(f"{path.name}: output {name!r} has the shape {list(given)}, expected {list(wanted)}")
+        if min(given[2:]) < _MIN_CELLS:
+            raise BundleError(f"{path.name}: output {name!r} has the shape {list(given)}: no place can be read from it")
+    return tuple(found[network.outputs[0]].shape[2:]) if is_heatmap else ()
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ the same as BlazePose's.
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,18 @@ from fidgety.bundle import KeypointNetwork
 from fidgety.records import FloatArray, Frame
 from fidgety.runtime.blazepose import Landmarks, Region, crop_picture
 from fidgety.runtime.heatmap_pose import decode_heatmaps, decode_simcc
-from fidgety.runtime.onnx_session import OnnxSession
-from fidgety.runtime.session import Shape
+from fidgety.runtime.session import Session
 from fidgety.skeleton import COCO_17
 
-__all__ = ["BODY_TO_TRUNK", "KeypointReader", "alignment_of", "image_from_input"]
+__all__ = [
+    "BODY_TO_TRUNK",
+    "KeypointReader",
+    "alignment_of",
+    "decode_keypoints",
+    "image_from_input",
+    "input_picture",
+    "read_keypoints",
+]
 
 # End of the body from the hips, in trunks: what BlazePose's alignment landmarks show on the sample recording (median
 # of 120 readings; 90 % between 1.70 and 1.75), whose detector's crops it must fit. Their centre is the middle of the
@@ -38,53 +45,56 @@ class KeypointReader:
 
     skeleton = COCO_17
 
-    def __init__(self, path: Path, network: KeypointNetwork, n_threads: int) -> None:
-        """Raises BundleError where the graph's inputs and outputs are not those that `network` describes."""
-        self._network = network
-        self._order = [network.keypoints.index(name) for name in COCO_17.keypoints]
-        self._mean = np.array(network.mean, np.float32).reshape(1, 3, 1, 1)
-        self._sd = np.array(network.sd, np.float32).reshape(1, 3, 1, 1)
-        inputs: dict[str, Shape] = {network.input: (1, 3, network.height_px, network.width_px)}
-        self._session = OnnxSession(path, inputs, _output_shapes(network), n_threads)
+    def __init__(self, session: Session, network: KeypointNetwork) -> None:
+        """session: of the graph that `network` describes (networks.keypoint_network)."""
+        self._session, self._network = session, network
 
     def read(self, frame: Frame, region: Region) -> Landmarks:
-        """The network's word on one crop of a frame. A keypoint without a place lies at the crop's centre, score 0."""
-        network = self._network
-        places, peaks = self.decode(self._session.run(**{network.input: self.picture(frame, region)}))
-        scores = np.interp(peaks, (0.0, network.hidden_peak, network.plain_peak, 1.0), (0.0, _HIDDEN, _PLAIN, 1.0))
-        centre = np.array([network.width_px, network.height_px], np.float32) / 2
-        places = np.where(np.isnan(places), centre, places)
-        matrix = image_from_input(region, network.width_px, network.height_px)
-        keypoints_xy = (places @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
-        if region.is_mirrored:
-            keypoints_xy, scores = keypoints_xy[_MIRROR], scores[_MIRROR]
-        return Landmarks(
-            keypoints_xy,
-            scores.astype(np.float32),
-            np.full((len(COCO_17), 3), np.nan, np.float32),
-            min(1.0, float(scores[_TRUNK].mean()) / _WHOLE_TRUNK),
-            alignment_of(keypoints_xy),
-        )
+        """The network's word on one crop of a frame."""
+        raw = self._session.run(**{self._network.input: input_picture(frame, region, self._network)})
+        return read_keypoints(raw, region, self._network)
 
-    def picture(self, frame: Frame, region: Region) -> FloatArray:
-        """(1, 3, h, w) float32: the region as the network wants it."""
-        network = self._network
-        matrix = image_from_input(region, network.width_px, network.height_px)
-        size = (network.width_px, network.height_px)
-        rgb = crop_picture(frame, matrix, size, low=0.0, is_replicated=True)
-        colours = rgb if network.colours == "rgb" else rgb[:, ::-1]
-        return np.ascontiguousarray((colours * np.float32(255.0) - self._mean) / self._sd)
 
-    def decode(self, raw: dict[str, np.ndarray[Any, Any]]) -> tuple[FloatArray, FloatArray]:
-        """The graph's outputs -> places (17, 2) in px of its input, NaN = none, and peaks (17,)."""
-        network = self._network
-        outputs = [raw[name][0] for name in network.outputs]
-        if network.family == "simcc":
-            bins, peaks = decode_simcc(outputs[0], outputs[1], network.values)
-            return (bins / np.float32(network.split_ratio))[self._order], peaks[self._order]
-        cells, peaks = decode_heatmaps(outputs[0], network.values)
-        height, width = outputs[0].shape[1:]
-        return _input_px(cells, network, width, height)[self._order], peaks[self._order]
+def input_picture(frame: Frame, region: Region, network: KeypointNetwork) -> FloatArray:
+    """(1, 3, h, w) float32: the region as the network wants it."""
+    size = (network.width_px, network.height_px)
+    rgb = crop_picture(frame, image_from_input(region, *size), size, low=0.0, is_replicated=True)
+    colours = rgb if network.colours == "rgb" else rgb[:, ::-1]
+    mean, sd = (np.array(each, np.float32).reshape(1, 3, 1, 1) for each in (network.mean, network.sd))
+    return np.ascontiguousarray((colours * np.float32(255.0) - mean) / sd)
+
+
+def read_keypoints(raw: Mapping[str, np.ndarray[Any, Any]], region: Region, network: KeypointNetwork) -> Landmarks:
+    """The graph's outputs for a region -> Landmarks. A keypoint without a place lies at the crop's centre, score 0."""
+    places, peaks = decode_keypoints(raw, network)
+    scores = np.interp(peaks, (0.0, network.hidden_peak, network.plain_peak, 1.0), (0.0, _HIDDEN, _PLAIN, 1.0))
+    centre = np.array([network.width_px, network.height_px], np.float32) / 2
+    places = np.where(np.isnan(places), centre, places)
+    matrix = image_from_input(region, network.width_px, network.height_px)
+    keypoints_xy = (places @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+    if region.is_mirrored:
+        keypoints_xy, scores = keypoints_xy[_MIRROR], scores[_MIRROR]
+    return Landmarks(
+        keypoints_xy,
+        scores.astype(np.float32),
+        np.full((len(COCO_17), 3), np.nan, np.float32),
+        min(1.0, float(scores[_TRUNK].mean()) / _WHOLE_TRUNK),
+        alignment_of(keypoints_xy),
+    )
+
+
+def decode_keypoints(
+    raw: Mapping[str, np.ndarray[Any, Any]], network: KeypointNetwork
+) -> tuple[FloatArray, FloatArray]:
+    """The graph's outputs -> places (17, 2) in px of its input, NaN = none, and peaks (17,)."""
+    order = [network.keypoints.index(name) for name in COCO_17.keypoints]
+    outputs = [raw[name][0] for name in network.outputs]
+    if network.family == "simcc":
+        bins, peaks = decode_simcc(outputs[0], outputs[1], network.values)
+        return (bins / np.float32(network.split_ratio))[order], peaks[order]
+    cells, peaks = decode_heatmaps(outputs[0], network.values)
+    height, width = outputs[0].shape[1:]
+    return _input_px(cells, network, width, height)[order], peaks[order]
 
 
 def alignment_of(keypoints_xy: FloatArray) -> FloatArray:
@@ -102,14 +112,6 @@ def image_from_input(region: Region, width_px: int, height_px: int) -> FloatArra
     shift = np.array([width_px - side, height_px - side], np.float32) / 2
     matrix[:, 2] -= matrix[:, :2] @ shift
     return matrix
-
-
-def _output_shapes(network: KeypointNetwork) -> dict[str, Shape]:
-    n = len(network.keypoints)
-    if network.family == "heatmap":
-        return {network.outputs[0]: (1, n, None, None)}
-    lengths = (round(size * network.split_ratio) for size in (network.width_px, network.height_px))
-    return {name: (1, n, length) for name, length in zip(network.outputs, lengths, strict=True)}
 
 
 def _input_px(cells: FloatArray, network: KeypointNetwork, width: int, height: int) -> FloatArray:

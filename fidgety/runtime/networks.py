@@ -7,14 +7,15 @@ kB), so that a copy to the accelerator and back is most of the work, and the bag
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fidgety.bundle import Bundle, MamSettings, PoseSettings
+from fidgety.bundle import Bundle, KeypointNetwork, MamSettings, PoseSettings
 from fidgety.bundle.manifest import Device as DeviceKind
+from fidgety.errors import BundleError
 from fidgety.runtime import blazepose
 from fidgety.runtime.lifter_form import cache_shapes
-from fidgety.runtime.session import Network
+from fidgety.runtime.session import Network, Shape
 from fidgety.runtime.upright import N_FEATURES
 
 __all__ = [
@@ -25,8 +26,10 @@ __all__ = [
     "accelerated_graphs",
     "detector_network",
     "graph_of",
+    "keypoint_network",
     "landmark_network",
     "lifter_network",
+    "pose_graph",
     "window_network",
 ]
 
@@ -42,6 +45,7 @@ class Graph:
     network: Network
     path: Path
     precision: str = "fp32"
+    keypoints: KeypointNetwork | None = None  # how it is fed and read, where it is a pose network of the user's own
 
 
 def detector_network(settings: PoseSettings) -> Network:
@@ -56,13 +60,30 @@ def detector_network(settings: PoseSettings) -> Network:
 
 
 def landmark_network(settings: PoseSettings) -> Network:
-    """Crop -> 39 landmarks, presence, heat maps, world points."""
+    """BlazePose's: crop -> 39 landmarks, presence, heat maps, world points."""
     crop = settings.crop_size_px
     return Network(
         "pose_landmarks",
         {"crop": (1, 3, crop, crop)},
         {"landmarks": (1, 195), "presence": (1, 1), "heatmaps": (1, 39, 64, 64), "world": (1, 117)},
     )
+
+
+def keypoint_network(network: KeypointNetwork) -> Network:
+    """The user's own: crop -> heat maps, or SimCC's x and y. Raises BundleError where `cells` says no size of maps."""
+    n, size_px = len(network.keypoints), (network.width_px, network.height_px)
+    if network.family == "simcc":
+        lengths = (round(px * network.split_ratio) for px in size_px)
+        outputs: dict[str, Shape] = {
+            name: (1, n, length) for name, length in zip(network.outputs, lengths, strict=True)
+        }
+    elif len(network.cells) == 2 and len(network.outputs) == 1:
+        outputs = {network.outputs[0]: (1, n, *network.cells)}
+    else:
+        raise BundleError(
+            f"manifest.pose.network.cells is {list(network.cells)}: expected the height and width of one output"
+        )
+    return Network("pose_keypoints", {network.input: (1, 3, network.height_px, network.width_px)}, outputs)
 
 
 def lifter_network(channels: int, dilations: Sequence[int], chunk_rows: int = CHUNK_ROWS) -> Network:
@@ -92,14 +113,20 @@ def graph_of(bundle: Bundle, file: str, network: Network, device: DeviceKind = "
     return Graph(network, path, kept.get(path.name, "fp32"))
 
 
+def pose_graph(bundle: Bundle, device: DeviceKind = "cpu") -> Graph:
+    """The graph that reads the crop: BlazePose's landmarks, or the user's own network."""
+    settings = bundle.manifest.pose
+    own = settings.network
+    network = landmark_network(settings) if own is None else keypoint_network(own)
+    return replace(graph_of(bundle, settings.landmarks, network, device), keypoints=own)
+
+
 def accelerated_graphs(bundle: Bundle) -> tuple[Graph, ...]:
     """Those of a bundle that become engines, in the order of the data."""
     pose, lifter, mam = bundle.manifest.pose, bundle.manifest.lifter, bundle.manifest.mam
-    own = pose.network is not None  # of the user's own, which stays on the CPU (readers.py)
-    landmarks = () if own else (graph_of(bundle, pose.landmarks, landmark_network(pose), "tensorrt"),)
     return (
         graph_of(bundle, pose.detector, detector_network(pose), "tensorrt"),
-        *landmarks,
+        pose_graph(bundle, "tensorrt"),
         graph_of(bundle, lifter.graph, lifter_network(lifter.channels, lifter.dilations), "tensorrt"),
         graph_of(bundle, mam.window_graph, window_network(mam), "tensorrt"),
     )

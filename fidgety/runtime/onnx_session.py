@@ -156,9 +156,14 @@ def _options(n_threads: int) -> Any:
 
 
 def _free_sizes(path: Path, network: Network) -> dict[str, int]:
-    """The names of the graph's free sizes, each to be fixed. Raises BundleError where the graph does not load."""
+    """The names of the graph's free sizes, and what each is fixed to. Raises BundleError where it does not load."""
     nodes = _load(path, _options(1), [(_CPU, {})]).get_inputs()
-    return {size: network.n_rows for node in nodes for size in node.shape if isinstance(size, str)}
+    return {
+        size: fixed
+        for node in nodes
+        for size, fixed in zip(node.shape, network.fixed_inputs.get(node.name, ()), strict=False)
+        if isinstance(size, str)
+    }
 
 
 def _check_both_ends(name: str, session: Any, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> None:

@@ -17,7 +17,7 @@ from fidgety.runtime import blazepose
 from fidgety.runtime.blazepose import Landmarks, Region
 from fidgety.runtime.devices import CPU, Device
 from fidgety.runtime.keypoint_network import KeypointReader
-from fidgety.runtime.networks import graph_of, landmark_network
+from fidgety.runtime.networks import pose_graph
 from fidgety.runtime.open_session import open_graph
 from fidgety.runtime.session import Session
 from fidgety.skeleton import BLAZEPOSE_33, SKELETONS, Skeleton
@@ -62,10 +62,7 @@ def bundle_skeleton(settings: PoseSettings) -> Skeleton:
 
 
 def open_reader(bundle: Bundle, n_threads: int, device: Device = CPU) -> Reader:
-    """The bundle's pose network. Raises BundleError where the manifest or the graph does not fit its family.
-
-    A network of the user's own runs on the CPU, whatever the device: the size of its maps is not known beforehand.
-    """
+    """The bundle's pose network. Raises BundleError where the manifest or the graph does not fit its family."""
     settings = bundle.manifest.pose
     network = settings.network
     wanted = (settings.family, "coco17") if network is not None else ("blazepose", "blazepose33")
@@ -73,7 +70,5 @@ def open_reader(bundle: Bundle, n_threads: int, device: Device = CPU) -> Reader:
         raise BundleError(
             f"manifest.pose: family {settings.family!r}, skeleton {settings.skeleton!r} and network do not fit together"
         )
-    if network is None:
-        graph = graph_of(bundle, settings.landmarks, landmark_network(settings), device.name)
-        return BlazePoseReader(open_graph(graph, device, n_threads), settings.crop_size_px)
-    return KeypointReader(bundle.graph(settings.landmarks), network, n_threads)
+    session = open_graph(pose_graph(bundle, device.name), device, n_threads)
+    return BlazePoseReader(session, settings.crop_size_px) if network is None else KeypointReader(session, network)

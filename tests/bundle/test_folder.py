@@ -109,6 +109,12 @@ def test_open_bundle_wrong_key_is_named(bundle: Bundle, edit: Edit, message: str
         open_bundle(bundle.path)
 
 
+def test_open_bundle_own_pose_network_whose_heat_maps_were_not_measured(bundle: Bundle) -> None:
+    rewrite(bundle, _set({"family": "heatmap", "width_px": 192}, "pose", "network"))
+    with pytest.raises(BundleError, match=r"manifest\.json holds a pose network .*: build the bundle anew with"):
+        open_bundle(bundle.path)
+
+
 def test_open_bundle_banner_may_be_absent(bundle: Bundle) -> None:
     rewrite(bundle, _set(None, "provenance", "banner"))
     assert open_bundle(bundle.path).manifest.provenance.banner is None

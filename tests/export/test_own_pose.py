@@ -3,7 +3,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from fidgety.errors import BundleError, UsageError
 from fidgety.export.own_pose import OwnPose, read_own_pose
@@ -32,10 +35,35 @@ GOOD: dict[str, object] = {
 SIMCC: dict[str, object] = {"family": "simcc", "outputs": ["x", "y"], "split_ratio": 2.0, "grid": None}
 
 
+def write_graph(
+    path: Path,
+    outputs: dict[str, tuple[int, ...]],
+    told: dict[str, list[int | str]] | None = None,
+    shape: tuple[int | str, ...] = (1, 3, 256, 192),
+) -> None:
+    """A network that gives zeros of these shapes, and says that they are of the `told` ones."""
+    nodes = [
+        helper.make_node("Constant", [], [name], value=numpy_helper.from_array(np.zeros(given, np.float32)))
+        for name, given in outputs.items()
+    ]
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, (told or {}).get(n, s)) for n, s in outputs.items()]
+    crop = helper.make_tensor_value_info("input", TensorProto.FLOAT, shape)
+    graph = helper.make_graph(nodes, "zeros", [crop], ends)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+
+
 def read(folder: Path, **changes: object) -> OwnPose:
-    """The description with changes; None takes a key away."""
+    """The description with changes, beside a network that it describes; None takes a key away."""
     data = {key: value for key, value in {**GOOD, **changes}.items() if value is not None}
-    (folder / "pose.onnx").write_bytes(b"graph")
+    n = 17 if data.get("keypoints") == "coco17" else len(data.get("keypoints", ()))  # type: ignore[arg-type]
+    is_simcc = data.get("family") == "simcc"
+    ends = {"x": (1, n, 384), "y": (1, n, 512)} if is_simcc else {"output": (1, n, 64, 48)}
+    write_graph(folder / "pose.onnx", ends)
+    return described(folder, data)
+
+
+def described(folder: Path, data: dict[str, object]) -> OwnPose:
+    """The network in `folder` by this description."""
     (folder / "pose.json").write_text(json.dumps(data), encoding="utf-8")
     return read_own_pose(folder / "pose.onnx", folder / "pose.json")
 
@@ -47,9 +75,57 @@ def test_read_own_pose_names_coco17s_keypoints(tmp_path: Path) -> None:
 
 def test_read_own_pose_takes_toml(tmp_path: Path) -> None:
     lines = [f"{key} = {json.dumps(value)}" for key, value in GOOD.items()]
-    (tmp_path / "pose.onnx").write_bytes(b"graph")
     (tmp_path / "pose.toml").write_text("\n".join(lines), encoding="utf-8")
-    assert read_own_pose(tmp_path / "pose.onnx", tmp_path / "pose.toml") == read(tmp_path)
+    from_json = read(tmp_path)
+    assert read_own_pose(tmp_path / "pose.onnx", tmp_path / "pose.toml") == from_json
+
+
+def test_read_own_pose_measures_the_heat_maps(tmp_path: Path) -> None:
+    assert read(tmp_path).network.cells == (64, 48)
+    assert read(tmp_path, **SIMCC).network.cells == ()
+
+
+def test_read_own_pose_measures_what_the_graph_leaves_open(tmp_path: Path) -> None:
+    """As networks are exported with open sizes: what it says at its ends tells nothing."""
+    told: dict[str, list[int | str]] = {"output": ["n", 17, "h", "w"]}
+    write_graph(tmp_path / "pose.onnx", {"output": (1, 17, 32, 24)}, told, ("n", 3, "height", "width"))
+    assert described(tmp_path, dict(GOOD)).network.cells == (32, 24)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "told", "changes", "words"),
+    [
+        ({"output": (1, 16, 64, 48)}, {}, {}, r"shape \[1, 16, 64, 48\], expected \[1, 17, None, None\]"),
+        ({"output": (1, 16, 64, 48)}, {"output": ["n", "k", "h", "w"]}, {}, r"\[1, 16, 64, 48\], expected \[1, 17,"),
+        ({"heatmaps": (1, 17, 64, 48)}, {}, {}, "no output 'output'"),
+        ({"output": (1, 17, 64, 1)}, {}, {}, "no place can be read from it"),
+        ({"output": (1, 17, 64, 48)}, {}, {"width_px": 256}, r"input 'input' has the shape \[1, 3, 256, 192\]"),
+        ({"x": (1, 17, 192), "y": (1, 17, 256)}, {}, SIMCC, r"shape \[1, 17, 192\], expected \[1, 17, 384\]"),
+        (
+            {"x": (1, 17, 192), "y": (1, 17, 256)},
+            {"x": [1, 17, "w"], "y": [1, 17, "h"]},
+            SIMCC,
+            r"shape \[1, 17, 192\], expected \[1, 17, 384\]",
+        ),
+    ],
+)
+def test_read_own_pose_of_a_network_that_is_not_the_described_one(
+    tmp_path: Path,
+    outputs: dict[str, tuple[int, ...]],
+    told: dict[str, list[int | str]],
+    changes: dict[str, object],
+    words: str,
+) -> None:
+    write_graph(tmp_path / "pose.onnx", outputs, told)
+    data = {key: value for key, value in {**GOOD, **changes}.items() if value is not None}
+    with pytest.raises(BundleError, match=words):
+        described(tmp_path, data)
+
+
+def test_read_own_pose_of_what_is_no_network(tmp_path: Path) -> None:
+    (tmp_path / "pose.onnx").write_bytes(b"graph")
+    with pytest.raises(BundleError, match=r"pose\.onnx does not load"):
+        described(tmp_path, dict(GOOD))
 
 
 def test_read_own_pose_takes_simcc_and_more_keypoints(tmp_path: Path) -> None:
@@ -61,6 +137,7 @@ def test_read_own_pose_takes_simcc_and_more_keypoints(tmp_path: Path) -> None:
     ("changes", "word"),
     [
         ({"colour": "rgb"}, "unknown key 'colour'"),
+        ({"cells": [64, 48]}, "key 'cells' is measured from the network: leave it out"),
         ({"licence": None}, "'licence' is missing"),
         ({"input": None}, "'input' is missing"),
         ({"family": "yolo"}, "family is 'yolo'"),

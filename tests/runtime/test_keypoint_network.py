@@ -13,7 +13,15 @@ from fidgety.errors import BundleError
 from fidgety.records import FloatArray
 from fidgety.runtime.blazepose import Region, region_from_alignment
 from fidgety.runtime.crop import CropTracker
-from fidgety.runtime.keypoint_network import BODY_TO_TRUNK, KeypointReader, alignment_of, image_from_input
+from fidgety.runtime.keypoint_network import (
+    BODY_TO_TRUNK,
+    KeypointReader,
+    alignment_of,
+    image_from_input,
+    input_picture,
+)
+from fidgety.runtime.networks import keypoint_network
+from fidgety.runtime.open_session import open_session
 from fidgety.runtime.source import frame_from_rgb
 from fidgety.skeleton import BLAZEPOSE_33, COCO_17
 
@@ -32,7 +40,9 @@ NETWORK = KeypointNetwork(
     split_ratio=1.0,
     hidden_peak=0.25,
     plain_peak=0.75,
+    cells=(32, 24),
 )
+SIMCC = replace(NETWORK, family="simcc", outputs=("x", "y"), split_ratio=2.0, cells=())
 
 
 def constant_graph(path: Path, outputs: dict[str, np.ndarray], size: tuple[int, int] = (96, 128)) -> Path:
@@ -48,6 +58,10 @@ def constant_graph(path: Path, outputs: dict[str, np.ndarray], size: tuple[int, 
     model.ir_version = 8
     onnx.save(model, str(path))
     return path
+
+
+def reader_of(path: Path, network: KeypointNetwork = NETWORK) -> KeypointReader:
+    return KeypointReader(open_session(path, keypoint_network(network)), network)
 
 
 def spots(points: np.ndarray, width: int, height: int, sigma: float = 1.5) -> np.ndarray:
@@ -67,7 +81,7 @@ REGION = Region(140.0, 90.0, 96.0, 0.0)  # one input px is one px of the picture
 
 def test_read_puts_heatmap_cells_into_the_picture(tmp_path: Path, cells: np.ndarray) -> None:
     path = constant_graph(tmp_path / "n.onnx", {"heatmaps": spots(cells, 24, 32)})
-    found = KeypointReader(path, NETWORK, 1).read(GREY, REGION)
+    found = reader_of(path).read(GREY, REGION)
     assert found.keypoints_xy == pytest.approx(cells * 4 + [140 - 48, 90 - 64], abs=0.02)
     assert (found.scores > 0.9).all() and found.presence > 0.9
 
@@ -76,12 +90,12 @@ def test_read_puts_heatmap_cells_into_the_picture(tmp_path: Path, cells: np.ndar
 def test_read_knows_where_cells_lie(tmp_path: Path, grid: str, px: float) -> None:
     path = constant_graph(tmp_path / "n.onnx", {"heatmaps": spots(np.full((17, 2), 10.0), 24, 32)})
     network = replace(NETWORK, grid=grid)  # type: ignore[arg-type]
-    assert KeypointReader(path, network, 1).read(GREY, REGION).keypoints_xy[:, 0] == pytest.approx(92 + px, abs=0.02)
+    assert reader_of(path, network).read(GREY, REGION).keypoints_xy[:, 0] == pytest.approx(92 + px, abs=0.02)
 
 
 def test_read_turned_and_mirrored_puts_keypoints_where_the_crop_shows_them(tmp_path: Path, cells: np.ndarray) -> None:
     path = constant_graph(tmp_path / "n.onnx", {"heatmaps": spots(cells, 24, 32)})
-    reader = KeypointReader(path, NETWORK, 1)
+    reader = reader_of(path)
     region = replace(REGION, angle_rad=0.7)
     plain, mirrored = reader.read(GREY, region), reader.read(GREY, replace(region, is_mirrored=True))
     along = np.array([np.cos(0.7), np.sin(0.7)])
@@ -93,9 +107,8 @@ def test_read_turned_and_mirrored_puts_keypoints_where_the_crop_shows_them(tmp_p
 def test_read_simcc(tmp_path: Path) -> None:
     x = np.exp(-((np.arange(192) - 61.4) ** 2) / 32)[None, None].repeat(17, axis=1)
     y = np.exp(-((np.arange(256) - 100.0) ** 2) / 32)[None, None].repeat(17, axis=1)
-    network = replace(NETWORK, family="simcc", outputs=("x", "y"), split_ratio=2.0)
     path = constant_graph(tmp_path / "n.onnx", {"x": x, "y": y})
-    found = KeypointReader(path, network, 1).read(GREY, REGION)
+    found = reader_of(path, SIMCC).read(GREY, REGION)
     assert found.keypoints_xy == pytest.approx(np.tile([92 + 30.7, 26 + 50.0], (17, 1)), abs=0.02)
 
 
@@ -103,13 +116,13 @@ def test_read_takes_keypoints_by_name(tmp_path: Path) -> None:
     names = ("tail", *reversed(COCO_17.keypoints))
     cells = np.random.default_rng(4).uniform(2, 21, (18, 2))
     path = constant_graph(tmp_path / "n.onnx", {"heatmaps": spots(cells, 24, 32)})
-    found = KeypointReader(path, replace(NETWORK, keypoints=names), 1).read(GREY, REGION)
+    found = reader_of(path, replace(NETWORK, keypoints=names)).read(GREY, REGION)
     assert found.keypoints_xy == pytest.approx(cells[:0:-1] * 4 + [92, 26], abs=0.02)
 
 
 def test_read_of_flat_maps_is_nobody(tmp_path: Path) -> None:
     path = constant_graph(tmp_path / "n.onnx", {"heatmaps": np.zeros((1, 17, 32, 24))})
-    found = KeypointReader(path, NETWORK, 1).read(GREY, REGION)
+    found = reader_of(path).read(GREY, REGION)
     assert found.presence == 0 and (found.scores == 0).all() and np.isfinite(found.keypoints_xy).all()
 
 
@@ -117,7 +130,7 @@ def test_scores_mean_the_same_for_every_network(tmp_path: Path, cells: np.ndarra
     maps = spots(np.round(cells), 24, 32)
     for peak, score in ((0.25, 0.3), (0.75, 0.95), (0.5, 0.625), (0.125, 0.15)):
         path = constant_graph(tmp_path / "n.onnx", {"heatmaps": maps * peak})
-        assert KeypointReader(path, NETWORK, 1).read(GREY, REGION).scores == pytest.approx(score, abs=1e-3)
+        assert reader_of(path).read(GREY, REGION).scores == pytest.approx(score, abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -126,26 +139,38 @@ def test_scores_mean_the_same_for_every_network(tmp_path: Path, cells: np.ndarra
         ({"heatmaps": np.zeros((1, 16, 32, 24))}, "16"),
         ({"other": np.zeros((1, 17, 32, 24))}, "no output 'heatmaps'"),
         ({"heatmaps": np.zeros((1, 17, 768))}, "shape"),
+        ({"heatmaps": np.zeros((1, 17, 24, 32))}, r"\[1, 17, 24, 32\], expected \[1, 17, 32, 24\]"),
     ],
 )
 def test_a_graph_of_other_ends_is_refused(tmp_path: Path, outputs: dict[str, np.ndarray], word: str) -> None:
     with pytest.raises(BundleError, match=word):
-        KeypointReader(constant_graph(tmp_path / "n.onnx", outputs), NETWORK, 1)
+        reader_of(constant_graph(tmp_path / "n.onnx", outputs))
 
 
 def test_simcc_of_another_split_ratio_is_refused(tmp_path: Path) -> None:
-    network = replace(NETWORK, family="simcc", outputs=("x", "y"), split_ratio=2.0)
     path = constant_graph(tmp_path / "n.onnx", {"x": np.zeros((1, 17, 96)), "y": np.zeros((1, 17, 128))})
     with pytest.raises(BundleError, match="expected"):
-        KeypointReader(path, network, 1)
+        reader_of(path, SIMCC)
 
 
-def test_picture_has_the_colours_that_the_network_wants(tmp_path: Path) -> None:
+def test_ends_of_both_families_are_fixed() -> None:
+    maps, vectors = keypoint_network(NETWORK), keypoint_network(SIMCC)
+    assert maps.inputs == vectors.inputs == {"crop": (1, 3, 128, 96)}
+    assert maps.fixed_outputs == {"heatmaps": (1, 17, 32, 24)}
+    assert vectors.fixed_outputs == {"x": (1, 17, 192), "y": (1, 17, 256)}
+
+
+@pytest.mark.parametrize("cells", [(), (32,), (1, 32, 24)])
+def test_maps_whose_size_is_not_told_are_refused(cells: tuple[int, ...]) -> None:
+    with pytest.raises(BundleError, match=r"manifest\.pose\.network\.cells is .*: expected the height and width"):
+        keypoint_network(replace(NETWORK, cells=cells))
+
+
+def test_picture_has_the_colours_that_the_network_wants() -> None:
     rgb = np.zeros((200, 300, 3), np.uint8)
     rgb[..., 0], rgb[..., 2] = 200, 40
-    path = constant_graph(tmp_path / "n.onnx", {"heatmaps": np.zeros((1, 17, 32, 24))})
     network = replace(NETWORK, colours="bgr", mean=(10.0, 20.0, 30.0), sd=(2.0, 4.0, 5.0))
-    picture = KeypointReader(path, network, 1).picture(frame_from_rgb(rgb), REGION)
+    picture = input_picture(frame_from_rgb(rgb), REGION, network)
     assert picture.shape == (1, 3, 128, 96)
     assert picture[0, :, 64, 48] == pytest.approx([(40 - 10) / 2, -20 / 4, (200 - 30) / 5], abs=0.6)
 

@@ -12,6 +12,7 @@ import pytest
 from fidgety.errors import BundleError, DeviceError
 from fidgety.runtime.networks import Graph
 from fidgety.runtime.onnx_session import OnnxBoundSession, cuda_provider, require_provider, tensorrt_provider
+from fidgety.runtime.session import Network
 
 MakeGraph = Callable[..., Graph]
 ON_CPU = [("CPUExecutionProvider", {})]
@@ -27,6 +28,22 @@ def test_bound_session_of_any_number_of_rows_and_no_array_twice(make_graph: Make
         kept.append((session.run(x=x, b=B)["y"], 2 * x + B))
     assert all(found.tolist() == wanted.tolist() for found, wanted in kept)
     assert not np.shares_memory(kept[0][0], kept[3][0])
+
+
+def test_bound_session_of_a_graph_that_leaves_height_and_width_open(tmp_path: Path) -> None:
+    """As networks of the user's own are exported: each open size becomes its own number, not the number of rows."""
+    onnx = pytest.importorskip("onnx", reason="graphs are made with the onnx package (extra 'export')")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    crop = helper.make_tensor_value_info("crop", kind, ["n", 3, "height", "width"])
+    halved = helper.make_tensor_value_info("halved", kind, ["n", 3, "h", "w"])
+    pool = helper.make_node("MaxPool", ["crop"], ["halved"], kernel_shape=[2, 2], strides=[2, 2])
+    graph = helper.make_graph([pool], "open", [crop], [halved])
+    path = tmp_path / "open.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+    network = Network("open", {"crop": (1, 3, 8, 6)}, {"halved": (1, 3, 4, 3)})
+    given = np.arange(144, dtype=np.float32).reshape(1, 3, 8, 6)
+    found = OnnxBoundSession(path, network, ON_CPU, memory="cpu").run(crop=given)["halved"]
+    assert found.tolist() == given[:, :, 1::2, 1::2].tolist()
 
 
 class _Elsewhere:

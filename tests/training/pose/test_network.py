@@ -12,7 +12,9 @@ import torch
 from fidgety.errors import UsageError
 from fidgety.export.heatmap_network import export_heatmap_network
 from fidgety.export.own_pose import read_own_pose
-from fidgety.runtime.keypoint_network import KeypointReader
+from fidgety.runtime.keypoint_network import input_picture
+from fidgety.runtime.networks import keypoint_network
+from fidgety.runtime.open_session import open_session
 from fidgety.runtime.source import frame_from_rgb
 from fidgety.skeleton import COCO_17
 from fidgety.training.pose.annotations import AnnotatedFrame
@@ -90,10 +92,10 @@ def test_exported_graph_says_what_torch_says(tmp_path: Path, is_simcc: bool, fra
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
     path = export_heatmap_network(weights, tmp_path, source="a test", trained_on="phantom", is_simcc=is_simcc)
     own = read_own_pose(path, tmp_path / "pose.toml")
-    reader = KeypointReader(path, own.network, 1)
+    assert own.network.cells == (() if is_simcc else (48, 48))
     frame, region = frame_from_rgb(frames[0].picture()), crop_of(frames[0].keypoints_xy)
-    crop = reader.picture(frame, region)
-    raw = reader._session.run(crop=crop)
+    crop = input_picture(frame, region, own.network)
+    raw = open_session(path, keypoint_network(own.network)).run(crop=crop)
     with torch.inference_mode():
         heatmaps = network.heatmaps(torch.from_numpy(crop)).numpy()
     if is_simcc:
