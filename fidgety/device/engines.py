@@ -92,7 +92,7 @@ def _provision_one(
     content = build_engine(nvidia.tensorrt, nvidia.logger(), graph, on_step(name))
     with TensorRTSession(nvidia, content, graph.network) as engine:
         reference = open_session(graph.path, graph.network)
-        figures = require_engine_parity(name, graph.precision, engine, reference, inputs[name])
+        figures = require_engine_parity(name, graph.precision, engine, reference, inputs[name], graph.keypoints)
     sha256 = hashlib.sha256(content).hexdigest()
     record = EngineRecord(key, f"{name}-{key.short}-{sha256[:12]}.engine", sha256, f"fidgety {__version__}", figures)
     try:

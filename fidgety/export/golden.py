@@ -17,8 +17,9 @@ from fidgety.records import Frame, PoseTrack
 from fidgety.runtime import blazepose
 from fidgety.runtime.blazepose import Region
 from fidgety.runtime.doubt import steady_doubtful
+from fidgety.runtime.keypoint_network import input_picture
 from fidgety.runtime.lift import TrackLifter, lift_tracks
-from fidgety.runtime.networks import CHUNK_ROWS, detector_network, lifter_network
+from fidgety.runtime.networks import CHUNK_ROWS, detector_network, lifter_network, pose_graph
 from fidgety.runtime.open_session import open_session
 from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.readers import bundle_skeleton
@@ -54,7 +55,7 @@ def record_golden(bundle: Bundle, recording: Path = SAMPLE) -> Golden:
         raise BundleError(f"the parity gate cannot run: {recording.name} gives {len(windows)} windows, it needs two")
     return {
         "pose_detector": (crops[0][0], crops[1][0]),
-        "pose_landmarks": (crops[0][1], crops[1][1]),
+        pose_graph(bundle).network.name: (crops[0][1], crops[1][1]),
         "lifter": _chunks(bundle, steady),
         "mam_window": (windows[0], windows[-1]),
     }
@@ -68,7 +69,7 @@ def _until(frames: Iterator[Frame], seconds: float) -> Iterator[Frame]:
 
 
 def _detector_and_crop(bundle: Bundle, frame: Frame) -> tuple[Arrays, Arrays]:
-    """The whole picture for the detector, and the crop about the body that it finds."""
+    """The whole picture for the detector, and the crop about the body that it finds, as the pose network reads it."""
     settings = bundle.manifest.pose
     size, crop = settings.detector_size_px, settings.crop_size_px
     whole = Region(frame.width_px / 2, frame.height_px / 2, float(max(frame.width_px, frame.height_px)), 0.0)
@@ -83,6 +84,8 @@ def _detector_and_crop(bundle: Bundle, frame: Frame) -> tuple[Arrays, Arrays]:
         raise BundleError("the parity gate cannot run: the detector finds nobody in the sample recording")
     points = np.array([bodies[0].hip_centre, bodies[0].body_end], np.float32) @ matrix[:, :2].T + matrix[:, 2]
     region = blazepose.region_from_alignment(points[0], points[1], settings.crop_margin)
+    if settings.network is not None:
+        return {"image": picture}, {settings.network.input: input_picture(frame, region, settings.network)}
     seen = blazepose.crop_picture(frame, region.image_from_crop(crop), crop, low=0.0, is_replicated=True)
     return {"image": picture}, {"crop": seen}
 

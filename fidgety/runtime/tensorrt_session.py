@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fidgety.errors import DeviceError
+from fidgety.errors import BundleError, DeviceError
 from fidgety.runtime.engine_files import Gpu
 from fidgety.runtime.session import Arrays, FixedSession, Network, check_ends
 
@@ -144,14 +144,21 @@ class TensorRTSession(FixedSession):
             check_ends(f"the engine of {network.name}", end, nodes, expected, "float32")
 
     def _output_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of all outputs that the engine has, those too that nobody asks for: each needs its buffer."""
+        """Of all outputs that the engine has, those too that nobody asks for: each needs its buffer.
+
+        Raises BundleError for one whose buffer would be of another size than its elements are.
+        """
         trt, engine = self._nvidia.tensorrt, self._engine
         names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
-        return {
-            name: tuple(engine.get_tensor_shape(name))
-            for name in names
-            if engine.get_tensor_mode(name) == trt.TensorIOMode.OUTPUT
-        }
+        outputs = [name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.OUTPUT]
+        shapes = {name: tuple(engine.get_tensor_shape(name)) for name in outputs}
+        for name, shape in shapes.items():
+            if (kind := _kind(trt, engine.get_tensor_dtype(name))) != "float32" or min(shape, default=1) < 0:
+                raise BundleError(
+                    f"the engine of {self._network.name} also gives {name!r}, {kind} {list(shape)}, which nobody "
+                    "reads: export the network without it"
+                )
+        return shapes
 
 
 def _kind(trt: Any, kind: Any) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from fidgety.bundle import KeypointNetwork
 from fidgety.errors import DeviceError
 from fidgety.export.engine_parity import require_engine_parity
 from fidgety.records import FloatArray
 from fidgety.runtime.session import Arrays
+from fidgety.skeleton import COCO_17
 
 
 class _Network:
@@ -89,3 +92,82 @@ def test_an_engine_that_remembers_the_run_before() -> None:
 
     with pytest.raises(DeviceError, match="FMs differ by"):
         require_engine_parity("mam_window", "fp32", _Network(late), _Network(), WINDOWS)
+
+
+OWN = KeypointNetwork(
+    family="heatmap",
+    width_px=192,
+    height_px=256,
+    colours="rgb",
+    mean=(0.0, 0.0, 0.0),
+    sd=(255.0, 255.0, 255.0),
+    input="input",
+    outputs=("maps",),
+    keypoints=COCO_17.keypoints,
+    values="likelihood",
+    grid="corner",
+    split_ratio=1.0,
+    hidden_peak=0.25,
+    plain_peak=0.75,
+    cells=(64, 48),
+)
+OWN_SIMCC = replace(OWN, family="simcc", outputs=("x", "y"), split_ratio=0.25, cells=())
+PICTURES = {"input": np.zeros((1, 1), np.float32)}, {"input": np.full((1, 1), 3.0, np.float32)}
+
+
+class _OwnNetwork:
+    """Heat maps or SimCC vectors of 17 Gaussians; all of them move with the input, one of them is read elsewhere."""
+
+    def __init__(self, of: KeypointNetwork = OWN, by_cells: float = 0.0, which: int = 9, peak: float = 0.8) -> None:
+        self._of, self._by_cells, self._which, self._peak = of, by_cells, which, peak
+
+    def run(self, **inputs: FloatArray) -> Arrays:
+        x = np.linspace(8, 30, 17) + float(next(iter(inputs.values())).sum())
+        x[self._which] += self._by_cells
+        y, peaks = np.linspace(50, 12, 17), np.full(17, 0.8)
+        peaks[self._which] = self._peak
+        along_x, along_y = (np.exp(-((np.arange(n) - place[:, None]) ** 2) / 8.0) for n, place in ((48, x), (64, y)))
+        if self._of.family == "simcc":
+            return {"x": (peaks[:, None] * along_x)[None].astype(np.float32), "y": along_y[None].astype(np.float32)}
+        maps = peaks[:, None, None] * along_y[:, :, None] * along_x[:, None, :]
+        return {"maps": maps[None].astype(np.float32)}
+
+
+@pytest.mark.parametrize("own", [OWN, OWN_SIMCC])
+def test_keypoints_of_an_own_network_are_compared_in_px_of_the_crop(own: KeypointNetwork) -> None:
+    """A cell is 4 px of its 192, and 5.33 of the 256 that the limits mean."""
+
+    def judge(by_px: float, precision: str) -> dict[str, float]:
+        engine = _OwnNetwork(own, by_cells=by_px * 192 / 256 / 4)
+        return require_engine_parity("pose_keypoints", precision, engine, _OwnNetwork(own), PICTURES, own)
+
+    assert judge(0.01, "fp32")["keypoints px"] == pytest.approx(0.01, rel=0.05)
+    with pytest.raises(DeviceError, match=r"of pose_keypoints does not say .*: keypoints differ by 0\.0[67]\d* px"):
+        judge(0.065, "fp32")
+    assert judge(0.065, "fp16")["keypoints px"] == pytest.approx(0.065, rel=0.05)
+    with pytest.raises(DeviceError, match=r"keypoints differ by 0\.[67]\d* px, at most 0\.5 is allowed"):
+        judge(0.65, "fp16")
+
+
+@pytest.mark.parametrize("own", [OWN, OWN_SIMCC])
+def test_peaks_of_an_own_network_are_compared(own: KeypointNetwork) -> None:
+    with pytest.raises(DeviceError, match=r"peaks differ by 0\.0029\d* of 1, at most 0\.002"):
+        require_engine_parity("pose_keypoints", "fp32", _OwnNetwork(own, peak=0.797), _OwnNetwork(own), PICTURES, own)
+
+
+def test_place_of_a_joint_that_nobody_sees_is_not_compared_its_map_is() -> None:
+    hidden = _OwnNetwork(peak=0.2)
+    require_engine_parity("pose_keypoints", "fp32", _OwnNetwork(peak=0.2, by_cells=0.02), hidden, PICTURES, OWN)
+    with pytest.raises(DeviceError, match=r"maps differ by 0\.0\d+ of the largest"):
+        require_engine_parity("pose_keypoints", "fp32", _OwnNetwork(peak=0.2, by_cells=0.2), hidden, PICTURES, OWN)
+
+
+def test_an_own_network_that_sees_nothing_in_its_inputs_proves_nothing() -> None:
+    nobody = replace(OWN, hidden_peak=0.9, plain_peak=0.95)
+    with pytest.raises(DeviceError, match="proves nothing of pose_keypoints: no keypoints in its inputs; not used"):
+        require_engine_parity("pose_keypoints", "fp32", _OwnNetwork(), _OwnNetwork(), PICTURES, nobody)
+
+
+def test_an_own_network_whose_maps_are_damaged() -> None:
+    with pytest.raises(DeviceError, match="keypoints differ by"):
+        require_engine_parity("pose_keypoints", "fp32", _OwnNetwork(peak=float("nan")), _OwnNetwork(), PICTURES, OWN)
