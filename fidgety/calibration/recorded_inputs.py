@@ -21,6 +21,7 @@ from fidgety.records import FloatArray, Frame, Pose, Window
 from fidgety.runtime.assess import Mam
 from fidgety.runtime.blazepose import Landmarks, Region, crop_picture
 from fidgety.runtime.doubt import steady_doubtful
+from fidgety.runtime.keypoint_network import input_picture
 from fidgety.runtime.networks import CHUNK_ROWS
 from fidgety.runtime.pipeline import lift_poses
 from fidgety.runtime.pose import PoseEstimator
@@ -123,17 +124,23 @@ class _Listener(PoseEstimator):
         """As ever; the crop of a chosen frame is kept where somebody is in it."""
         found = super().read(frame, region)
         if frame.frame_index in self._views and found.presence >= _PRESENCE:
-            size = self._settings.crop_size_px
-            crop = crop_picture(frame, region.image_from_crop(size), size, low=0.0, is_replicated=True)
-            self._crops[frame.frame_index, region] = found.presence, crop
+            self._crops[frame.frame_index, region] = found.presence, self._crop_of(frame, region)
         return found
+
+    def _crop_of(self, frame: Frame, region: Region) -> FloatArray:
+        """The region as the pose network reads it."""
+        size, own = self._settings.crop_size_px, self._settings.network
+        if own is not None:
+            return input_picture(frame, region, own)
+        return crop_picture(frame, region.image_from_crop(size), size, low=0.0, is_replicated=True)
 
     def crops(self) -> list[Given]:
         """Of each chosen frame the crop in which somebody is seen most surely: starts and looks around read several."""
         best: dict[int, tuple[float, float, FloatArray]] = {}
         for (index, region), (presence, crop) in self._crops.items():
             best[index] = max(best.get(index, (0.0, 0.0, crop)), (presence, region.angle_rad, crop), key=_sureness)
-        return [{"crop": best[index][2]} for index in sorted(best)]
+        name = "crop" if self._settings.network is None else self._settings.network.input
+        return [{name: best[index][2]} for index in sorted(best)]
 
     def views(self) -> list[Given]:
         """Whole pictures of the chosen frames, turned by a quarter from one to the next."""

@@ -27,6 +27,7 @@ from fidgety.runtime.blazepose import (
     decode_landmarks,
     detector_anchors,
 )
+from fidgety.runtime.keypoint_network import read_keypoints
 
 __all__ = ["TRUNK_MM", "NetworkDifference", "measure_network", "open_cpu"]
 
@@ -116,8 +117,7 @@ def _apart(
     name: NetworkName, expected: dict[str, FloatArray], got: dict[str, FloatArray], manifest: Manifest
 ) -> Iterator[tuple[str, FloatArray]]:
     if name == "landmarks":
-        whole = Region(0.0, 0.0, float(manifest.pose.crop_size_px), 0.0)
-        one, other = (_landmarks(answer, whole) for answer in (expected, got))
+        one, other = (_landmarks(answer, manifest) for answer in (expected, got))
         if one.presence < manifest.pose.presence_threshold:
             return  # nobody is read there
         n = N_LANDMARKS
@@ -137,7 +137,11 @@ def _apart(
         yield key, np.abs(got[key] - expected[key])
 
 
-def _landmarks(answer: dict[str, FloatArray], whole: Region) -> Landmarks:
+def _landmarks(answer: dict[str, FloatArray], manifest: Manifest) -> Landmarks:
+    """In px of the 256 px crop, whatever the size of the network's input: limits mean the same lengths."""
+    whole = Region(0.0, 0.0, float(manifest.pose.crop_size_px), 0.0)
+    if manifest.pose.network is not None:
+        return read_keypoints(answer, whole, manifest.pose.network)
     presence = float(answer["presence"][0, 0])
     points, heatmaps, world = (answer[key][0] for key in ("landmarks", "heatmaps", "world"))
     return decode_landmarks(points, heatmaps, world, presence, whole, round(whole.side_px))
