@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import onnx
+
 from fidgety.bundle import Bundle, GraphVariant, sha256_of_file, write_bundle
 from fidgety.bundle.derived import derived_manifest
 from fidgety.bundle.manifest import PRECISION_REPORT, Precision
@@ -74,10 +76,11 @@ def export_precisions(request: Request, out: Path, log: Callable[[str], None]) -
     """Make, prove and decide; then write the new bundle to `out`.
 
     Raises SourceError for a recording that cannot be read; UsageError where ranges are missing, another bundle's, or
-    measured on the gate's own recordings; BundleError where a gate cannot run; DeviceError where `out` cannot be
-    written. Then nothing has changed there.
+    measured on the gate's own recordings; BundleError where a gate cannot run, or a pose network of the user's own
+    leaves its sizes open; DeviceError where `out` cannot be written. Then nothing has changed there.
     """
     hashes = _require_disjoint(request)
+    _require_fixed_sizes(request.bundle)
     with tempfile.TemporaryDirectory(prefix="fidgety-") as folder:
         place = Path(folder)
         reference = make_reference(request.bundle, request.recordings, request.n_frames, place, log)
@@ -118,6 +121,20 @@ def _require_disjoint(request: Request) -> tuple[tuple[str, str], ...]:
             if measured is None or measured.graph_sha256 != request.bundle.manifest.files[network.file]:
                 raise UsageError(f"these ranges were measured on another {network.file}: measure them anew")
     return hashes
+
+
+def _require_fixed_sizes(bundle: Bundle) -> None:
+    """Of a pose network of the user's own: what its open sizes are called, nobody tells."""
+    pose = bundle.manifest.pose
+    if pose.network is None:
+        return
+    graph = onnx.load(bundle.file(pose.landmarks), load_external_data=False).graph
+    for value in (*graph.input, *graph.output):
+        if any(not axis.HasField("dim_value") for axis in value.type.tensor_type.shape.dim):
+            raise BundleError(
+                f"{pose.landmarks} leaves sizes of {value.name!r} open: export your network to ONNX with fixed sizes, "
+                "batch 1, and build the bundle anew"
+            )
 
 
 def _judge(
