@@ -83,6 +83,20 @@ def test_run_of_a_network_that_remembers_is_never_filled_up(engine: tuple[Nvidia
         session.run(x=_x(3), b=B)
 
 
+def test_open_with_another_output_that_is_not_float32(load_stand_in: LoadStandIn, make_graph: MakeGraph) -> None:
+    """Graphs of the user's own may give more than is read, and a buffer of float32's size would not fit it."""
+    onnx = pytest.importorskip("onnx", reason="graphs are made with the onnx package (extra 'export')")
+    nvidia, graph = load_stand_in(), make_graph()
+    model, half = onnx.load(str(graph.path)), onnx.TensorProto.FLOAT16
+    model.graph.node.append(onnx.helper.make_node("Cast", ["y"], ["rounded"], to=half))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("rounded", half, ("N", 3)))
+    onnx.save(model, str(graph.path))
+    content = build_engine(nvidia.tensorrt, nvidia.logger(), graph)
+    with pytest.raises(BundleError, match=r"the engine of small also gives 'rounded', .*HALF \[4, 3\], which nobody"):
+        TensorRTSession(nvidia, content, graph.network)
+    assert not nvidia.cuda.MEMORY and not nvidia.cuda.STREAMS
+
+
 def test_device_memory_is_given_back(engine: tuple[Nvidia, bytes, Graph]) -> None:
     nvidia, content, graph = engine
     session = TensorRTSession(nvidia, content, graph.network)
