@@ -103,7 +103,7 @@ def read_own_pose(path: Path, description: Path) -> OwnPose:
 
 
 def _measure_cells(path: Path, network: KeypointNetwork) -> tuple[int, ...]:
-    """Run the network on a black picture: height and width of its heat maps, none for SimCC.
+    """Run the network once, on zeros: height and width of its heat maps, none for SimCC.
 
     Raises BundleError where its ends, or what it really gives, are not what `network` says.
     """
