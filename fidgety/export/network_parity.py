@@ -73,7 +73,10 @@ class NetworkDifference:
 def measure_network(
     name: NetworkName, reference: Path, judged: Path, inputs: Sequence[Given], manifest: Manifest
 ) -> tuple[NetworkDifference, ...]:
-    """Run both graphs on the inputs. Raises BundleError where there are none, or where `judged` ignores its input."""
+    """Run both graphs on the inputs.
+
+    Raises BundleError where there are none, where none can be compared, or where `judged` ignores its input.
+    """
     if len(inputs) < 2:
         raise BundleError(f"the parity gate has {len(inputs)} recorded inputs for {name}: name longer recordings")
     one, other = open_cpu(reference), open_cpu(judged)
@@ -83,6 +86,8 @@ def measure_network(
     for expected, got in answers:
         for quantity, apart in _apart(name, expected, got, manifest):
             errors.setdefault(quantity, []).append(np.ravel(apart))
+    if not errors:
+        raise BundleError(f"the parity gate compared nothing of {name}: nobody is seen in its {len(inputs)} inputs")
     return tuple(_difference(quantity, np.concatenate(values)) for quantity, values in errors.items())
 
 

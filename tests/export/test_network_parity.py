@@ -97,3 +97,11 @@ def test_measure_speed_counts_from_the_first_graph(bundle: Bundle, recorded_clip
     window, bag = (bundle.file(name) for name in (bundle.manifest.mam.info_graph, bundle.manifest.mam.info_graph))
     found = measure_speed({"fp32": window, "same": bag}, recorded_clip.inputs["mam_info"], 1, 5)
     assert found["fp32"].ratio == 1.0 and found["same"].ms > 0
+
+
+def test_measure_network_that_sees_nobody_has_compared_nothing(bundle: Bundle) -> None:
+    base = bundle.file(bundle.manifest.pose.landmarks)
+    rng = np.random.default_rng(3)
+    empty = [{"crop": np.full((1, 3, 256, 256), rng.uniform(0.2, 0.8), np.float32)} for _ in range(3)]
+    with pytest.raises(BundleError, match="compared nothing of landmarks: nobody is seen in its 3 inputs"):
+        measure_network("landmarks", base, base, empty, bundle.manifest)
