@@ -17,9 +17,9 @@ from ..conftest import Run
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight infants, half of them at risk, 66 s each, as pose tracks."""
+    """Six infants, half of them at risk, 62 s each, as pose tracks."""
     folder = tmp_path_factory.mktemp("site") / "ward-7"
-    write_cohort(folder, CohortPlan(INTERNAL, seed=5, n_infants=8, duration_s=(66.0, 66.0)))
+    write_cohort(folder, CohortPlan(INTERNAL, seed=5, n_infants=6, duration_s=(62.0, 62.0)))
     return folder
 
 
@@ -31,8 +31,8 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_calibrate_operating_point_then_probability(run: Run, site: Path, out: Path, bundle: Bundle) -> None:
     told = run("calibrate", "operating-point", site, "--out", out, "--sensitivity", ".6", "--prevalence", ".1")
     assert told.code == 0, told.err
-    assert "4 infants at risk, 4 normal; 0 could not be assessed" in told.out
-    assert "score 8 of 8" in told.err
+    assert "3 infants at risk, 3 normal; 0 could not be assessed" in told.out
+    assert "score 6 of 6" in told.err
     made = open_bundle(out / "bundle")
     assert made.manifest.parent == bundle.sha256 and made.manifest.operating_point.site is not None
     assert made.manifest.probability == bundle.manifest.probability
@@ -65,4 +65,4 @@ def test_calibrate_operating_point_then_probability(run: Run, site: Path, out: P
 
 def test_calibrate_operating_point_with_too_few_infants(run: Run, site: Path, out: Path) -> None:
     refused = run("calibrate", "operating-point", site, "--out", out, "--sensitivity", ".95")
-    assert refused.code == 2 and "needs 19 infants at risk or more, 4 could be assessed" in refused.err
+    assert refused.code == 2 and "needs 19 infants at risk or more, 3 could be assessed" in refused.err
