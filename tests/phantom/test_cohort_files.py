@@ -22,7 +22,6 @@ from fidgety.phantom.cohort_kinds import CLIPS, EXTERNAL, INTERNAL
 from fidgety.phantom.cohort_recordings import read_bouts
 from fidgety.phantom.truth import read_camera, read_truth
 
-NAMES = ("internal", "external")
 PLAN = CohortPlan(INTERNAL, seed=3, n_infants=6, duration_s=(10.0, 12.0))
 
 
@@ -99,40 +98,48 @@ def _abouts(folder: Path, plan: CohortPlan) -> list[dict[str, dict[str, float]]]
     return [json.loads(path.read_text()) for path in sorted(folder.glob("recordings/*.truth.json"))]
 
 
-def test_write_cohort_external_is_another_site(tmp_path: Path) -> None:
-    internal, external = (
-        _abouts(tmp_path / kind.name, CohortPlan(kind, 2, 40, 1, (1.0, 1.0))) for kind in (INTERNAL, EXTERNAL)
-    )
-    cameras = [[read_camera(path) for path in sorted((tmp_path / name).glob("recordings/*.poses"))] for name in NAMES]
+@pytest.fixture(scope="module")
+def external(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, dict[str, float]]]]:
+    """Forty infants of the external site, 1 s each: their folder and what is told of each."""
+    folder = tmp_path_factory.mktemp("external") / "external"
+    return folder, _abouts(folder, CohortPlan(EXTERNAL, 2, 40, 1, (1.0, 1.0)))
+
+
+def test_write_cohort_external_is_another_site(
+    external: tuple[Path, list[dict[str, dict[str, float]]]], tmp_path: Path
+) -> None:
+    folder, external_abouts = external
+    internal = _abouts(tmp_path / "internal", CohortPlan(INTERNAL, 2, 40, 1, (1.0, 1.0)))
+    sites = (tmp_path / "internal", folder)
+    cameras = [[read_camera(path) for path in sorted(site.glob("recordings/*.poses"))] for site in sites]
     near, far = (np.median([one.position_m[2] for one in site]) for site in cameras)
     assert far > near + 0.1  # metres above the mat, in spite of the tilt
     low, high = ([np.degrees(np.arccos(-one.rotation[2, 2])) for one in site] for site in cameras)
     assert max(low) <= 20.0 + 1e-6 and min(high) >= 20.0 - 1e-6
-    levels = [np.median([one["observer"]["level"] for one in site]) for site in (internal, external)]
+    levels = [np.median([one["observer"]["level"] for one in site]) for site in (internal, external_abouts)]
     assert 1.2 < levels[1] / levels[0] < 1.9  # 1.5 times, drawn with a log SD of .35
-    faults = [np.mean([one["observer"]["dropout_rate_hz"] for one in site]) for site in (internal, external)]
+    faults = [np.mean([one["observer"]["dropout_rate_hz"] for one in site]) for site in (internal, external_abouts)]
     assert faults[1] > 1.2 * faults[0]
-    restless = [np.mean([one["confounders"]["crying"] for one in site]) for site in (internal, external)]
+    restless = [np.mean([one["confounders"]["crying"] for one in site]) for site in (internal, external_abouts)]
     assert restless[1] > restless[0]
-    assert ({one["fps"] for one in internal}, {one["fps"] for one in external}) == ({25.0}, {30.0})
-    risk = [np.mean([one["category"] in RISK_CATEGORIES for one in site]) for site in (internal, external)]
+    assert ({one["fps"] for one in internal}, {one["fps"] for one in external_abouts}) == ({25.0}, {30.0})
+    risk = [np.mean([one["category"] in RISK_CATEGORIES for one in site]) for site in (internal, external_abouts)]
     assert risk[0] == 0.5 and risk[1] == pytest.approx(0.22, abs=0.03)
-    assert not {one["seed"] for one in internal} & {one["seed"] for one in external}
-    assert {one.site for one in read_cohort(tmp_path / "external").infants} == {"site-b"}
+    assert not {one["seed"] for one in internal} & {one["seed"] for one in external_abouts}
+    assert {one.site for one in read_cohort(folder).infants} == {"site-b"}
 
 
-def test_write_cohort_clips_come_from_wider_apart_than_either_site(tmp_path: Path) -> None:
-    told = [
-        (kind, _abouts(tmp_path / kind.name, CohortPlan(kind, 2, 40, 1, (10.0, 10.0)))) for kind in (CLIPS, EXTERNAL)
-    ]
-    (_, clips), (_, external) = told
+def test_write_cohort_clips_come_from_wider_apart_than_either_site(
+    external: tuple[Path, list[dict[str, dict[str, float]]]], tmp_path: Path
+) -> None:
+    clips = _abouts(tmp_path / CLIPS.name, CohortPlan(CLIPS, 2, 40, 1, (10.0, 10.0)))
     assert {one["fps"] for one in clips} == {25.0, 30.0}
     tilts = [
         np.degrees(np.arccos(-read_camera(path).rotation[2, 2]))
         for path in sorted((tmp_path / CLIPS.name).glob("recordings/*.poses"))
     ]
     assert min(tilts) < 10.0 and max(tilts) > 40.0
-    spread = [np.std(np.log([one["observer"]["level"] for one in site])) for site in (clips, external)]
+    spread = [np.std(np.log([one["observer"]["level"] for one in site])) for site in (clips, external[1])]
     assert spread[0] > spread[1]
     bare = [one["category"] == "absent" and one["confounders"]["share_in_motion"] is None for one in clips]
     assert 0 < sum(bare) < sum(one["category"] == "absent" for one in clips)  # controls
