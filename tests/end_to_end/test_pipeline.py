@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -11,10 +12,12 @@ import pytest
 
 from fidgety.bundle import Bundle
 from fidgety.errors import SourceError
+from fidgety.phantom.truth import Truth, read_truth
 from fidgety.records import Assessment, Characteristics, Frame, Pose
 from fidgety.runtime.pipeline import Job, assess_poses, assess_recording, estimate_poses
 from fidgety.runtime.posefile import open_poses
 from fidgety.runtime.source import SourceInfo, frame_from_rgb, open_source
+from fidgety.skeleton import H36M_17, joints_matrix
 
 Scenes = Callable[[str], Path]
 INFANT = Characteristics(corrected_age_weeks=13.0)
@@ -40,9 +43,36 @@ class EndlessMat:
             yield Frame(i, i / 25, frame.luma, frame.chroma_u, frame.chroma_v, frame.rgb_from_yuv)
 
 
+@pytest.fixture(scope="module")
+def lax(bundle: Bundle) -> Bundle:
+    """The bundle with a duration rule that a test recording meets."""
+    quality = replace(bundle.manifest.quality, min_assessable_s=5.0)
+    return replace(bundle, manifest=replace(bundle.manifest, quality=quality))
+
+
+@pytest.fixture(scope="module")
+def plain(lax: Bundle, scenes: Scenes, tmp_path_factory: pytest.TempPathFactory) -> tuple[Assessment, Path]:
+    """What the plain recording is scored, and where its poses are kept."""
+    track = tmp_path_factory.mktemp("track") / "track.poses"
+    return score(scenes("plain"), lax, track), track
+
+
 def score(path: Path, bundle: Bundle, poses_path: Path | None = None) -> Assessment:
     with open_source(str(path)) as source:
         return assess_recording(source, bundle, Job(path.name, INFANT, poses_path=poses_path))
+
+
+def share_of_limbs_found(path: Path, truth: Truth) -> float:
+    """Share of limb landmarks within 8 % of the body's box of where they truly are."""
+    track = open_poses(path)
+    limbs = H36M_17.indices(
+        *(f"{side}_{joint}" for side in ("left", "right") for joint in ("elbow", "wrist", "knee", "ankle"))
+    )
+    seen = np.stack([joints_matrix(track.skeleton) @ pose.keypoints_xy for pose in track.poses])[:, limbs]
+    true = truth.joints_xy[: len(seen), limbs]
+    box_px = np.linalg.norm(np.ptp(truth.joints_xy[: len(seen)], axis=1), axis=-1)
+    apart = np.linalg.norm(seen - true, axis=-1) / box_px[:, None]
+    return float(np.nanmean(apart < 0.08))
 
 
 def window_probabilities(assessment: Assessment) -> list[float]:
@@ -95,10 +125,9 @@ def test_estimate_poses_keeps_those_before_a_fault(bundle: Bundle, tmp_path: Pat
     assert open_poses(path).n_poses >= 140
 
 
-def test_assess_poses_equals_assess_recording(bundle: Bundle, scenes: Scenes, tmp_path: Path) -> None:
-    lax = _lowered(bundle)
-    live = score(scenes("plain"), lax, tmp_path / "track.poses")
-    stored = assess_poses(open_poses(tmp_path / "track.poses"), lax, Job("track", INFANT))
+def test_assess_poses_equals_assess_recording(lax: Bundle, plain: tuple[Assessment, Path]) -> None:
+    live, track = plain
+    stored = assess_poses(open_poses(track), lax, Job("track", INFANT))
     assert live.frequency is not None and live.risk is not None and stored.risk is not None
     assert stored.frequency == live.frequency
     assert stored.risk.probability == pytest.approx(live.risk.probability, abs=1e-6)
@@ -108,11 +137,11 @@ def test_assess_poses_equals_assess_recording(bundle: Bundle, scenes: Scenes, tm
 
 @pytest.mark.parametrize("scene", ["upside-down", "sideways"])
 def test_assess_recording_does_not_care_which_way_round_the_infant_lies(
-    bundle: Bundle, scenes: Scenes, scene: str
+    lax: Bundle, plain: tuple[Assessment, Path], scenes: Scenes, scene: str, tmp_path: Path
 ) -> None:
     """The rolled picture is another picture of the same movement: the pose noise differs, the finding must not."""
-    lax = _lowered(bundle)
-    upright, turned = score(scenes("plain"), lax), score(scenes(scene), lax)
+    upright, turned = plain[0], score(scenes(scene), lax, tmp_path / "track.poses")
+    assert share_of_limbs_found(tmp_path / "track.poses", read_truth(scenes(scene))) > 0.95
     assert upright.frequency is not None and turned.frequency is not None
     assert upright.risk is not None and turned.risk is not None
     assert turned.frequency.value == upright.frequency.value
@@ -131,14 +160,6 @@ def test_assess_recording_cut_off_file_is_judged_by_what_it_has(bundle: Bundle, 
     assert "breaks off" in reasons["ended-early"].sentence
     assert 3.0 < result.duration_s < 9.0
     assert result.frequency is None
-
-
-def _lowered(bundle: Bundle) -> Bundle:
-    """The bundle with a duration rule that a test recording meets."""
-    from dataclasses import replace
-
-    quality = replace(bundle.manifest.quality, min_assessable_s=5.0)
-    return replace(bundle, manifest=replace(bundle.manifest, quality=quality))
 
 
 def _to_matroska(recording: Path, target: Path) -> None:
