@@ -12,8 +12,8 @@ from fidgety.phantom.fidelity_plan import Plan, Programme
 from fidgety.phantom.fidelity_report import About, write_fidelity
 from fidgety.phantom.fidelity_scenes import View
 
-VIEW = View(270, 0.8, 25.0)
-TINY = Plan("tiny", ((VIEW, Programme(("left_wrist",), ("plane",), (20.0,), (1.0,), 3.0, 5.5, 8.0)),))
+VIEW = View(270, 0.8, 15.0)
+TINY = Plan("tiny", ((VIEW, Programme(("left_wrist",), ("plane",), (20.0,), (1.0,), 3.0, 5.5, 8.2)),))
 
 
 def test_run_plan_measures_a_wrist_and_renders_once(bundle: Bundle, tmp_path: Path) -> None:
