@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pickle
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from fidgety.calibration.recorded_inputs import RecordedInputs
 
 PoseMaker = Callable[..., Pose]
+MadeOnce = Callable[[str, Callable[[Path], object]], Path]
 NVIDIA_STAND_IN = Path(__file__).parent / "nvidia" / "stand_in"
 
 # Millimetres of the phantom's proportions, origin between the hips, x to the infant's left, y towards its feet.
@@ -240,6 +243,25 @@ def _make_pose(
 
 
 @pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
+    """made_once("name", make): a file that `make(path)` writes when the first of xdist's workers asks for it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "made-once"
+    folder.mkdir(exist_ok=True)
+
+    def once(name: str, make: Callable[[Path], object]) -> Path:
+        path, whole = folder / name, folder / f"{name}.whole"
+        with (folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not whole.is_file():
+                make(path)
+                whole.touch()
+        return path
+
+    return once
+
+
+@pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first 11 s of the sample recording, copied without decoding."""
     import av
@@ -259,9 +281,13 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def recorded_clip(clip: Path) -> RecordedInputs:
+def recorded_clip(clip: Path, made_once: MadeOnce) -> RecordedInputs:
     """What the networks were given in that clip. Not to be changed."""
     from fidgety.bundle import default_bundle_path, open_bundle
     from fidgety.calibration.recorded_inputs import listen
 
-    return listen(clip, open_bundle(default_bundle_path()), 12)
+    def record(path: Path) -> None:
+        path.write_bytes(pickle.dumps(listen(clip, open_bundle(default_bundle_path()), 12)))
+
+    recorded: RecordedInputs = pickle.loads(made_once("recorded-clip.pickle", record).read_bytes())
+    return recorded

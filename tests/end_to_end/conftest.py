@@ -14,11 +14,12 @@ from fidgety.phantom.kinematics import simulate_motion
 from fidgety.phantom.scene import frame_camera, lie_prone, place, street_camera, street_look, walk
 from fidgety.phantom.video import render_recording, write_video
 
-from ..conftest import Run
+from ..conftest import MadeOnce, Run
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data"
 SEED = 31
 SIZE = {"width_px": 640, "height_px": 360}
+LOOKS_S = 7.0  # holds four looks for other people, who are looked for every 2 s
 
 
 @pytest.fixture(scope="session")
@@ -36,17 +37,9 @@ def run(typed: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
 
 
 @pytest.fixture(scope="session")
-def scenes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """`scenes("prone")`: a recording of that kind, rendered when it is first asked for."""
-    folder = tmp_path_factory.mktemp("scenes")
-
-    def scene(name: str) -> Path:
-        path = folder / f"{name}.mp4"
-        if not path.is_file():
-            _SCENES[name](path)
-        return path
-
-    return scene
+def scenes(made_once: MadeOnce) -> Callable[[str], Path]:
+    """`scenes("prone")`: a recording of that kind, rendered when it is first asked for. Not to be changed."""
+    return lambda name: made_once(f"{name}.mp4", _SCENES[name])
 
 
 def _infant(path: Path, seconds: float = 12.0, fps: float = 15.0, roll_deg: float = 0.0, **options: object) -> None:
@@ -57,7 +50,7 @@ def _infant(path: Path, seconds: float = 12.0, fps: float = 15.0, roll_deg: floa
 
 def _looking(**changes: object) -> Callable[[Path], None]:
     def make(path: Path) -> None:
-        motion = simulate_motion(SEED, "continual", 12.0, 15.0)
+        motion = simulate_motion(SEED, "continual", LOOKS_S, 15.0)
         camera = frame_camera(motion, fill=0.8, tilt_deg=5.0, **SIZE)
         render_recording(path, motion, camera, draw_appearance(SEED, **changes))
 
@@ -65,18 +58,18 @@ def _looking(**changes: object) -> Callable[[Path], None]:
 
 
 def _prone(path: Path) -> None:
-    motion = lie_prone(simulate_motion(SEED, "continual", 12.0, 15.0))
+    motion = lie_prone(simulate_motion(SEED, "continual", LOOKS_S, 15.0))
     render_recording(path, motion, frame_camera(motion, fill=0.8, **SIZE), draw_appearance(SEED))
 
 
 def _adult(path: Path) -> None:
-    motion = walk(8.0, 15.0)
+    motion = walk(LOOKS_S, 15.0)
     render_recording(path, motion, street_camera(**SIZE), street_look(SEED))
 
 
 def _two(path: Path) -> None:
-    left = place(simulate_motion(SEED, "continual", 12.0, 15.0), (-0.26, 0.0))
-    right = place(simulate_motion(SEED + 1, "absent", 12.0, 15.0), (0.26, 0.0))
+    left = place(simulate_motion(SEED, "continual", LOOKS_S, 15.0), (-0.26, 0.0))
+    right = place(simulate_motion(SEED + 1, "absent", LOOKS_S, 15.0), (0.26, 0.0))
     both = np.concatenate([left.points_m, right.points_m], axis=1)
     from fidgety.phantom.camera import Camera
 
@@ -85,14 +78,14 @@ def _two(path: Path) -> None:
 
 
 def _cut_off(path: Path) -> None:
-    motion = simulate_motion(SEED, "continual", 12.0, 15.0)
+    motion = simulate_motion(SEED, "continual", LOOKS_S, 15.0)
     render_recording(path, motion, frame_camera(motion, fill=1.7, **SIZE), draw_appearance(SEED))
 
 
 def _uneven(path: Path) -> None:
     rng = np.random.default_rng(3)
-    times_s = np.cumsum(rng.uniform(0.03, 0.075, 240))
-    motion = simulate_motion(SEED, "continual", 16.0, 15.0)
+    times_s = np.cumsum(rng.uniform(0.03, 0.075, 210))  # 11 s
+    motion = simulate_motion(SEED, "continual", 14.0, 15.0)
     camera = frame_camera(motion, fill=0.8, **SIZE)
     render_recording(path, motion, camera, draw_appearance(SEED), times_s=times_s - times_s[0])
 
@@ -112,9 +105,9 @@ _SCENES: dict[str, Callable[[Path], None]] = {
     "plain": _infant,
     "upside-down": lambda path: _infant(path, roll_deg=180.0),
     "sideways": lambda path: _infant(path, roll_deg=90.0),
-    "8-fps": lambda path: _infant(path, fps=8.0),
-    "120-fps": lambda path: _infant(path, seconds=2.0, fps=120.0),
-    "lost-frames": lambda path: _infant(path, fps=25.0, dropped_frames=set(range(20, 290, 15))),
+    "8-fps": lambda path: _infant(path, seconds=LOOKS_S, fps=8.0),
+    "120-fps": lambda path: _infant(path, seconds=1.0, fps=120.0),
+    "lost-frames": lambda path: _infant(path, seconds=10.5, fps=25.0, dropped_frames=set(range(20, 255, 15))),
     "turned": lambda path: _infant(path, seconds=2.0, rotation_deg=90),
     "uneven": _uneven,
     "one-frame": lambda path: _infant(path, seconds=1 / 15),
