@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from fidgety.commands.options import needs_extras
-from fidgety.errors import UsageError
 
 __all__ = ["train_pose"]
 
@@ -24,17 +23,15 @@ def train_pose(
     start: Annotated[Path | None, typer.Option(help="Folder of an earlier train-pose to go on from.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 1,
     infants: Annotated[int, typer.Option(min=2, help="Phantom infants, where there are no annotations.")] = 600,
-    steps: Annotated[int | None, typer.Option(min=1, help="Default: 3000, or 300 from an earlier training on.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Default: 3000, or 300 on a site's frames.")] = None,
     held_out: Annotated[float, typer.Option(min=0.01, max=0.9, help="Share of recordings to measure on.")] = 0.2,
 ) -> None:
     """Train a heat-map pose network on simulated infants, or fine-tune it on a site's annotated frames."""
-    if annotations is None and start is not None:
-        raise UsageError("--start goes on with a site's frames: name them with --annotations")
     with needs_extras("training", "train,export"):
         from fidgety.training.pose.annotations import read_annotations, split_recordings
         from fidgety.training.pose.fit import PoseFit, train_pose_network
         from fidgety.training.pose.phantom_frames import FrameStudy, phantom_frames
-    n_steps = steps or (3000 if start is None else 300)
+    n_steps = steps or (3000 if annotations is None else 300)
     if annotations is None:
         frames = phantom_frames(out / "frames", FrameStudy(infants, 1_000_000 * (seed + 1)))
         command = f"fidgety train-pose OUT --seed {seed} --infants {infants} --steps {n_steps}"

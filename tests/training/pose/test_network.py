@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +25,8 @@ from fidgety.training.pose.fit import PoseFit, train_pose_network
 from fidgety.training.pose.measure import measure_network
 from fidgety.training.pose.network import CELL_PX, HeatmapNetwork
 from fidgety.training.pose.phantom_frames import FrameStudy, phantom_frames
+
+from ...conftest import Run
 
 FIT = PoseFit(steps=4, batch=2, save_every=2)
 
@@ -149,3 +153,14 @@ def test_fine_tuning_starts_from_the_weights_it_is_given(tmp_path: Path, frames:
     assert measure_network(network, frames[2:]) == tuned.after
     with pytest.raises(UsageError, match=r"holds no pose_weights\.pt"):
         train_pose_network(second, frames[:2], frames[2:], 1, FIT, "another", start=tmp_path / "none")
+
+
+def test_train_pose_goes_on_with_simulated_infants(typed: Run, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert typed("train-pose", first, "--infants", 2, "--steps", 1).code == 0
+    shutil.copytree(first / "frames", second / "frames")  # of the same seed: not rendered twice
+    told = typed("train-pose", second, "--infants", 2, "--steps", 1, "--start", first)
+    assert told.code == 0, told.err
+    assert told.out.startswith("before  mean") and "after   mean" in told.out
+    assert 'trained_on = "phantom"' in (second / "pose.toml").read_text()
+    assert json.loads((second / "pose_log.json").read_text())["command"].endswith("--steps 1 --start first")
