@@ -14,10 +14,10 @@ from pathlib import Path
 
 from fidgety.bundle import default_bundle_path, open_bundle, sha256_of_file
 from fidgety.calibration.activation_ranges import read_ranges
+from fidgety.demo_files import demo_file
 from fidgety.export.candidates import PRECISIONS
 from fidgety.export.machine import describe_cpu
 from fidgety.export.precision_report import format_chain, format_rows, report_to_json
-from fidgety.export.publish import demo_file
 from fidgety.export.variants import Request, export_precisions
 
 

@@ -19,7 +19,7 @@ import torch
 from fidgety.bundle import Bundle, default_bundle_path, open_bundle
 from fidgety.cohort.inclusion import InclusionRules, include
 from fidgety.cohort.read import read_cohort
-from fidgety.export.publish import demo_file
+from fidgety.demo_files import demo_file
 from fidgety.records import BoolArray, FloatArray
 from fidgety.skeleton import H36M_17
 from fidgety.training.cohort_tracks import track_cohort

@@ -16,6 +16,7 @@ import pytest
 from fidgety import cli
 from fidgety.bundle import (
     CharacteristicScale,
+    KeypointNetwork,
     LabelScheme,
     LifterSettings,
     MamSettings,
@@ -31,7 +32,7 @@ from fidgety.records import FloatArray, Pose
 from fidgety.runtime.networks import Graph
 from fidgety.runtime.session import Network
 from fidgety.runtime.tensorrt_session import Nvidia, load_nvidia
-from fidgety.skeleton import BLAZEPOSE_33
+from fidgety.skeleton import BLAZEPOSE_33, COCO_17
 
 if TYPE_CHECKING:
     from fidgety.calibration.recorded_inputs import RecordedInputs
@@ -39,6 +40,25 @@ if TYPE_CHECKING:
 PoseMaker = Callable[..., Pose]
 MadeOnce = Callable[[str, Callable[[Path], object]], Path]
 NVIDIA_STAND_IN = Path(__file__).parent / "nvidia" / "stand_in"
+
+# A pose network of the user's own, as its description tells of it.
+HEATMAPS = KeypointNetwork(
+    family="heatmap",
+    width_px=96,
+    height_px=128,
+    colours="rgb",
+    mean=(0.0, 0.0, 0.0),
+    sd=(255.0, 255.0, 255.0),
+    input="crop",
+    outputs=("heatmaps",),
+    keypoints=COCO_17.keypoints,
+    values="likelihood",
+    grid="corner",
+    split_ratio=1.0,
+    hidden_peak=0.25,
+    plain_peak=0.75,
+    cells=(32, 24),
+)
 
 # Millimetres of the phantom's proportions, origin between the hips, x to the infant's left, y towards its feet.
 LYING = {
@@ -266,7 +286,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first 11 s of the sample recording, copied without decoding."""
     import av
 
-    from fidgety.export.publish import demo_file
+    from fidgety.demo_files import demo_file
 
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
     with av.open(str(demo_file("sample.mp4"))) as given, av.open(str(path), "w") as made:

@@ -24,7 +24,7 @@ TRAINING_ONLY = (
     "distributed",
 )
 BASE = {"bundle", "durable", "records", "skeleton", "errors"}
-PLAIN_MODULES = ("infant", "records", "skeleton", "errors", "durable", "__init__")
+PLAIN_MODULES = ("infant", "demo_files", "records", "skeleton", "errors", "durable", "__init__")
 MIDDLE = ("export", "calibration", "device", "training", "phantom", "report")
 
 

@@ -79,12 +79,12 @@ def bench(
     """How fast this box scores: frames a second, each stage's time, memory, heat. No infant's data in the account."""
     import json
 
+    from fidgety.demo_files import demo_file
     from fidgety.device.bench import bench_recording, benchmark_to_json, format_benchmark
-    from fidgety.device.demo import demo_path
 
     bundle = load_bundle(bundle_path)
     found = bench_recording(
-        str(recording or demo_path("sample.mp4")), bundle, threads, seconds, device=load_device(device, bundle)
+        str(recording or demo_file("sample.mp4")), bundle, threads, seconds, device=load_device(device, bundle)
     )
     print(f"{bundle.label}\n{format_benchmark(found)}")
     if json_path is not None:

@@ -35,9 +35,9 @@ def export(
     """Make the networks in other precisions; keep those that are as good on recordings and earn their place."""
     with needs_extras("exporting", "export"):
         from fidgety.calibration.activation_ranges import read_ranges
+        from fidgety.demo_files import demo_file
         from fidgety.export.machine import describe_cpu
         from fidgety.export.precision_report import format_rows
-        from fidgety.export.publish import demo_file
         from fidgety.export.variants import Request, export_precisions
     from fidgety.batch import make_folder
     from fidgety.bundle import sha256_of_file

@@ -19,7 +19,7 @@ packages.py      installed distributions and what is wrong with them
 checks/          known traps, each with its remedy; doctor.py runs them: `device doctor`
 bench.py         speed, memory and heat over one recording: `device bench`
 selftest.py      the phantom through the whole chain; golden.py its stored vectors: `device selftest`
-selftest_reference.py  what a fit box measured; daily_test.py  how long an outcome holds; demo.py  what the wheel brings
+selftest_reference.py  what a fit box measured; daily_test.py  how long an outcome holds
 
 service.py: the loop of `fidgety serve`; arrivals.py <- watch_folder.py, told.py (what comes into a folder);
 bundle_keeper.py, cooling.py, watchdog.py, voice.py, scratch.py (what it heeds); unit.py (systemd)

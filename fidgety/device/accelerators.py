@@ -14,8 +14,9 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import as_file, files
 from pathlib import Path
+
+from fidgety.demo_files import demo_file
 
 __all__ = ["Engine", "probe_import", "probe_onnxruntime", "probe_tensorrt", "probing"]
 
@@ -92,14 +93,14 @@ def probing(code: str, *arguments: str, python_path: Sequence[Path] = ()) -> _Tr
 def probe_onnxruntime(python_path: Sequence[Path] = ()) -> tuple[Engine, ...]:
     """Each provider that ONNX Runtime lists, and whether it does what the CPU does; one broken one, where it does not
     load at all; none where it is not installed."""
-    with as_file(files("fidgety") / "demo" / "mam_info.onnx") as graph:
-        listed = probing(_ONNXRUNTIME, str(graph), "", python_path=python_path)
-        if not listed.answers:
-            is_absent = "No module named 'onnxruntime'" in (listed.problem or "")
-            return () if is_absent else (Engine("ONNX Runtime", None, False, listed.problem),)
-        version, names = str(listed.answers[0]["version"]), listed.answers[0]["listed"]
-        assert isinstance(names, list)
-        return tuple(_provider(str(name), version, str(graph), python_path) for name in names if name not in _REMOTE)
+    graph = str(demo_file("mam_info.onnx"))
+    listed = probing(_ONNXRUNTIME, graph, "", python_path=python_path)
+    if not listed.answers:
+        is_absent = "No module named 'onnxruntime'" in (listed.problem or "")
+        return () if is_absent else (Engine("ONNX Runtime", None, False, listed.problem),)
+    version, names = str(listed.answers[0]["version"]), listed.answers[0]["listed"]
+    assert isinstance(names, list)
+    return tuple(_provider(str(name), version, graph, python_path) for name in names if name not in _REMOTE)
 
 
 _REMOTE = ("AzureExecutionProvider",)  # calls a server: not for us, and listed in every build

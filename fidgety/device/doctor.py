@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.resources import as_file, files
 from pathlib import Path
 
 from fidgety.bundle import open_bundle
+from fidgety.demo_files import demo_file
 from fidgety.device.accelerators import probe_import, probing
 from fidgety.device.checks.engines import check_engines
 from fidgety.device.checks.finding import Finding
@@ -78,8 +78,7 @@ def read_software(python_path: Sequence[Path] = (), *, python: PythonPlace | Non
     `python_path`: folders that stand in for the installed packages, ahead of them.
     """
     installed = read_installed(path=[str(place) for place in python_path] or None)
-    with as_file(files("fidgety") / "demo" / "sample.mp4") as sample:
-        tried = probing(_ASK_DECODERS % (_DECODERS,), str(sample), python_path=python_path)
+    tried = probing(_ASK_DECODERS % (_DECODERS,), str(demo_file("sample.mp4")), python_path=python_path)
     missing = tried.answers[0]["missing"] if tried.answers else []
     assert isinstance(missing, list)
     return Software(

@@ -13,8 +13,8 @@ from typing import Any
 
 from fidgety import __version__
 from fidgety.bundle import Bundle
+from fidgety.demo_files import demo_file
 from fidgety.device.clock import boot_id
-from fidgety.device.demo import demo_path
 from fidgety.device.golden import TOLERANCES, Arrays, differences, golden_inputs, golden_outputs
 from fidgety.device.selftest_reference import Measured, Reference, as_reference
 from fidgety.records import Characteristics
@@ -67,7 +67,7 @@ def measure(
     watch: Watcher | None = None,
 ) -> Measured:
     """Run the sample through the chain and the inputs through each network. Raises BundleError, DeviceError."""
-    sample = demo_path(SAMPLE)
+    sample = demo_file(SAMPLE)
     limits = bundle.manifest.quality
     if max_duration_s is not None:  # a cut sample is too short by the bundle's own rule
         limits = replace(limits, min_assessable_s=min(limits.min_assessable_s, 0.5 * max_duration_s))
@@ -85,7 +85,7 @@ def measure(
 
 def record_reference(bundle: Bundle, device: Device = CPU) -> Reference:
     """Take what this box measures now as right. Raises BundleError, DeviceError."""
-    inputs = golden_inputs(demo_path(SAMPLE), bundle)
+    inputs = golden_inputs(demo_file(SAMPLE), bundle)
     return as_reference(bundle, measure(bundle, inputs, device=device), inputs)
 
 

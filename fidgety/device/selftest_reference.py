@@ -17,7 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from fidgety.bundle import Bundle
-from fidgety.device.demo import demo_path
+from fidgety.demo_files import demo_file
 from fidgety.device.golden import Arrays
 from fidgety.durable import faults, write_bytes
 from fidgety.errors import BundleError, DeviceError
@@ -85,7 +85,7 @@ def find_reference(state: Path, bundle: Bundle) -> Reference:
     """The reference that this box recorded for the bundle, else the demo's. Raises BundleError where there is none."""
     wanted = measurement_of(bundle)
     own = reference_path(state, bundle)
-    for path in (own, demo_path(_DEMO_REFERENCE)):
+    for path in (own, demo_file(_DEMO_REFERENCE)):
         if path.is_file() and (reference := _read_reference(path)).measurement == wanted:
             return reference
     raise BundleError(

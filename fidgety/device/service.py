@@ -53,9 +53,8 @@ class Order:
     heed: Heed  # for what comes before the first pose: between two blocks of a long file
 
 
-Scorer = Callable[
-    [Order, Bundle], Result
-]  # raises SourceError, DeviceError, BundleError and what `watch`, `heed` raise
+# Raises SourceError, DeviceError, BundleError and what `watch` and `heed` raise.
+Scorer = Callable[[Order, Bundle], Result]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,11 @@ sample.mp4 --pose--> crops --track, lift--> chunks of rows, windows        two d
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
-import fidgety
 from fidgety.bundle import Bundle
+from fidgety.demo_files import demo_file
 from fidgety.errors import BundleError
 from fidgety.records import Frame, PoseTrack
 from fidgety.runtime import blazepose
@@ -30,18 +29,18 @@ from fidgety.runtime.upright import UprightFrame
 from fidgety.runtime.windows import cut_windows
 from fidgety.skeleton import COCO_17
 
-__all__ = ["SAMPLE", "Golden", "record_golden"]
+__all__ = ["Golden", "record_golden"]
 
 Golden = dict[str, tuple[Arrays, Arrays]]  # network -> two inputs
-SAMPLE = Path(fidgety.__file__).parent / "demo" / "sample.mp4"
+_SAMPLE = "sample.mp4"
 _SECONDS = 10.6  # one window of 9.6 s and the next one but one: the shortest that gives two
 _EVERY = 2  # frames: the track is 25 Hz all the same, in half the time
 _CHUNKS = (3, 6)  # of the lifter: its layers remember something by then
 
 
-def record_golden(bundle: Bundle, recording: Path = SAMPLE) -> Golden:
-    """Two inputs for each accelerated network. Raises SourceError, BundleError where the recording gives none."""
-    with open_source(str(recording)) as source:
+def record_golden(bundle: Bundle) -> Golden:
+    """Two inputs for each accelerated network. Raises SourceError, BundleError where the sample gives none."""
+    with open_source(str(demo_file(_SAMPLE))) as source:
         frames = list(_until(source.frames(), _SECONDS))[::_EVERY]
     settings, manifest = bundle.manifest.pose, bundle.manifest
     crops = [_detector_and_crop(bundle, frame) for frame in (frames[0], frames[-1])]
@@ -52,7 +51,7 @@ def record_golden(bundle: Bundle, recording: Path = SAMPLE) -> Golden:
     cut = cut_windows(lift_tracks(steady, lifter), manifest.mam, manifest.track.fps)
     windows = [{"windows": window.joints_xyz[None]} for window in cut if window.void is None]
     if len(windows) < 2:
-        raise BundleError(f"the parity gate cannot run: {recording.name} gives {len(windows)} windows, it needs two")
+        raise BundleError(f"the parity gate cannot run: {_SAMPLE} gives {len(windows)} windows, it needs two")
     return {
         "pose_detector": (crops[0][0], crops[1][0]),
         pose_graph(bundle).network.name: (crops[0][1], crops[1][1]),

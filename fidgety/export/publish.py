@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
-from importlib.resources import as_file, files
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -36,6 +35,7 @@ from fidgety.bundle import (
     write_bundle,
 )
 from fidgety.bundle.manifest import FORMAT
+from fidgety.demo_files import demo_file
 from fidgety.errors import BundleError
 from fidgety.export.fetch import Variant
 from fidgety.export.own_pose import OwnPose
@@ -48,7 +48,7 @@ from fidgety.runtime.blazepose import Region, crop_picture
 from fidgety.runtime.source import open_source
 from fidgety.runtime.track import DEVICE_TRACK
 
-__all__ = ["DEMO_BANNER", "build_bundle", "demo_file", "is_current", "trained_file"]
+__all__ = ["DEMO_BANNER", "build_bundle", "is_current", "trained_file"]
 
 DEMO_BANNER = "DEMO - trained on simulated movement - not for clinical use"
 MAM_GRAPHS = ("mam_window.onnx", "mam_bag.onnx", "mam_info.onnx")
@@ -79,14 +79,6 @@ QUALITY_LIMITS = QualityLimits(
     # B 13.5; A 3.6, good .1 to 2.0 (it is the infant's own movement when it never pauses); FMs reach 3 to 20 mm
     max_noise_floor_mm=8.0,
 )
-
-
-def demo_file(name: str) -> Path:
-    """A file of `fidgety/demo` as a path. Raises BundleError when this installation does not hold it."""
-    with as_file(files("fidgety") / "demo" / name) as path:
-        if not path.is_file():
-            raise BundleError(f"this installation holds no {name}: install fidgety anew")
-        return path
 
 
 def is_current(path: Path, variant: Variant, mam_dir: Path | None = None) -> bool:

@@ -48,24 +48,58 @@ class Settled:
 
 
 def settle(reference: Reference, passed: Sequence[Passed], place: Path, log: Callable[[str], None]) -> Settled:
-    """Try what every device would load at once; what has left for one device has left for all of them."""
-    staying, settled, judged = list(passed), Settled([]), dict[frozenset[Path], tuple[ChainDifference, ...]]()
+    """Try what every device would load at once; what has left for one device has left for all of them.
+
+    place: folder for the gate's bundles.
+    """
+    staying, settled, trials = list(passed), Settled([]), _Trials(reference, place, log)
     while True:
-        loads = {device: _loads(staying, device) for device in _LOADING}
-        verdicts = {
-            device: _judge(reference, loaded, device, judged, place, log) for device, loaded in loads.items() if loaded
-        }
-        failing = next((device for device, verdict in verdicts.items() if verdict), None)
+        loads = {device: loaded for device in _LOADING if (loaded := _loads(staying, device))}
+        failing = next((device for device, loaded in loads.items() if trials.of(loaded).fault), None)
         if failing is None:
             break
         worst = max(loads[failing], key=lambda one: one.change)
-        why = f"on {failing} with {_names(loads[failing], worst) or 'itself'}: {verdicts[failing]}"
+        why = f"on {failing} with {_names(loads[failing], worst) or 'itself'}: {trials.of(loads[failing]).fault}"
         log(f"{worst.candidate.path.name} leaves: {why}")
         settled.left[worst.candidate.path] = why
         staying.remove(worst)
     settled.kept = [one.candidate for one in staying]
-    settled.together = [(device, judged[_key(loaded)]) for device, loaded in loads.items() if loaded]
+    settled.together = [(device, trials.of(loaded).chain) for device, loaded in loads.items()]
     return settled
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """Some variants at once."""
+
+    chain: tuple[ChainDifference, ...]
+    fault: str  # the first thing beyond the limits, or nothing
+
+
+class _Trials:
+    """Runs each set of variants once, whichever devices load it."""
+
+    def __init__(self, reference: Reference, place: Path, log: Callable[[str], None]) -> None:
+        self._reference, self._place, self._log = reference, place, log
+        self._known: dict[frozenset[Path], _Trial] = {}
+
+    def of(self, loaded: Sequence[Passed]) -> _Trial:
+        """What comes of this set. One variant alone was run before."""
+        key = frozenset(one.candidate.judged for one in loaded)
+        if key not in self._known:
+            self._known[key] = self._judge(loaded[0].chain) if len(loaded) == 1 else self._run(loaded)
+        return self._known[key]
+
+    def _run(self, loaded: Sequence[Passed]) -> _Trial:
+        self._log(f"{_names(loaded)} together")
+        folder = self._place / f"together-{len(self._known)}"
+        try:
+            return self._judge(self._reference.chain([one.candidate for one in loaded], folder))
+        except BundleError as error:
+            return _Trial((), f"recordings can no longer be scored: {error}")
+
+    def _judge(self, chain: tuple[ChainDifference, ...]) -> _Trial:
+        return _Trial(chain, next(iter(self._reference.faults(chain)), ""))
 
 
 def _loads(staying: Sequence[Passed], device: Device) -> list[Passed]:
@@ -75,32 +109,6 @@ def _loads(staying: Sequence[Passed], device: Device) -> list[Passed]:
         if device in DEVICES[one.candidate.precision]:
             first.setdefault(one.candidate.network.file, one)
     return list(first.values())
-
-
-def _judge(
-    reference: Reference,
-    loaded: Sequence[Passed],
-    device: str,
-    judged: dict[frozenset[Path], tuple[ChainDifference, ...]],
-    place: Path,
-    log: Callable[[str], None],
-) -> str:
-    """What is beyond the limits, or nothing. A set that was run before, or alone, is not run again."""
-    key = _key(loaded)
-    if len(loaded) == 1:
-        judged.setdefault(key, loaded[0].chain)
-    if key not in judged:
-        log(f"{device}: {_names(loaded)} together")
-        try:
-            judged[key] = reference.chain([one.candidate for one in loaded], place / f"together-{len(judged)}")
-        except BundleError as error:
-            return f"recordings can no longer be scored: {error}"
-    faults = reference.faults(judged[key])
-    return faults[0] if faults else ""
-
-
-def _key(loaded: Sequence[Passed]) -> frozenset[Path]:
-    return frozenset(one.candidate.judged for one in loaded)
 
 
 def _names(loaded: Sequence[Passed], but: Passed | None = None) -> str:

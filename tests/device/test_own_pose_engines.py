@@ -16,10 +16,11 @@ import pytest
 from onnx import numpy_helper
 
 from fidgety.bundle import Bundle, default_bundle_path, open_bundle, write_bundle
+from fidgety.demo_files import demo_file
 from fidgety.device import engines
 from fidgety.device.engines import Provisioned, provision
 from fidgety.errors import DeviceError
-from fidgety.export.golden import SAMPLE, Golden, record_golden
+from fidgety.export.golden import Golden, record_golden
 from fidgety.export.own_pose import read_own_pose
 from fidgety.export.tensorrt import build_engine
 from fidgety.records import Frame
@@ -67,7 +68,7 @@ def golden(own_bundles: dict[str, Bundle]) -> Golden:
 
 @pytest.fixture(scope="module")
 def frames() -> list[Frame]:
-    with open_source(str(SAMPLE)) as source:
+    with open_source(str(demo_file("sample.mp4"))) as source:
         return [frame for frame, _ in zip(source.frames(), range(16), strict=False)]
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from fidgety.bundle import Bundle
-from fidgety.export.publish import demo_file
+from fidgety.demo_files import demo_file
 from fidgety.records import Characteristics
 from fidgety.runtime.pipeline import Job, assess_recording
 from fidgety.runtime.source import open_source

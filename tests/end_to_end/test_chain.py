@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from fidgety.bundle import Bundle
+from fidgety.demo_files import demo_file
 from fidgety.errors import BundleError
-from fidgety.export.publish import demo_file
 from fidgety.training.chain import ChainStudy, align_to_chain
 
 TINY = ChainStudy(n_recordings=2, duration_s=11.0, first_seed=980_003, heavy_share=0.0)  # absent, continual

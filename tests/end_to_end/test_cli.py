@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from fidgety.bundle import Bundle
-from fidgety.export.publish import DEMO_BANNER, demo_file
+from fidgety.demo_files import demo_file
+from fidgety.export.publish import DEMO_BANNER
 from fidgety.phantom.fidgety_movements import true_fms_frequency
 from fidgety.phantom.truth import read_truth
 from fidgety.records import Assessment, Characteristics, Stretch

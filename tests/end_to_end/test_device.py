@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from fidgety.bundle import Bundle
-from fidgety.export.golden import SAMPLE, record_golden
+from fidgety.demo_files import demo_file
+from fidgety.export.golden import record_golden
 from fidgety.phantom.motion import BODY_POINTS
 from fidgety.phantom.truth import read_truth
 from fidgety.runtime.posefile import open_poses
@@ -60,7 +61,7 @@ def provisioned(
 def track(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """24 s of the sample's true keypoints."""
     path = tmp_path_factory.mktemp("track") / "track.npz"
-    xy = read_truth(SAMPLE).points_xy[:600, [BODY_POINTS.index(name) for name in COCO_17.keypoints]]
+    xy = read_truth(demo_file("sample.mp4")).points_xy[:600, [BODY_POINTS.index(name) for name in COCO_17.keypoints]]
     np.savez(path, xyc=np.concatenate([xy, np.ones_like(xy[..., :1])], axis=-1), fps=25.0)
     return path
 

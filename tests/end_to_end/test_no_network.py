@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fidgety.device.demo import demo_path
+from fidgety.demo_files import demo_file
 from fidgety.records import Pose
 from fidgety.runtime.posefile import PoseWriter
 from fidgety.skeleton import BLAZEPOSE_33
@@ -69,7 +69,7 @@ def fidgety(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str
 
 def write_poses(path: Path) -> None:
     """The poses of the sample's first ten seconds, which the self-test keeps."""
-    with np.load(demo_path("selftest.npz")) as kept:
+    with np.load(demo_file("selftest.npz")) as kept:
         rows = list(zip(kept["input.keypoints_xy"], kept["input.keypoint_scores"], strict=True))
     nothing = np.full((len(BLAZEPOSE_33), 3), np.nan, np.float32)
     poses = (Pose(i, i / 25.0, xy, scores, nothing, 1.0, None) for i, (xy, scores) in enumerate(rows))
@@ -89,7 +89,7 @@ def run_code(code: str, folder: Path, *arguments: object, has_network: bool = Tr
 
 def test_score_and_report_of_a_recording_open_no_connection(tmp_path: Path) -> None:
     cut = ("--seconds", CUT_S, "--min-assessable-s", "0")
-    done = fidgety(tmp_path, "score", demo_path("sample.mp4"), *INFANT, *cut, "--json", "--out", "out")
+    done = fidgety(tmp_path, "score", demo_file("sample.mp4"), *INFANT, *cut, "--json", "--out", "out")
     assert done.returncode in (0, 3), done.stderr  # too short for a window: the pictures were read all the same
     assert json.loads(done.stdout)["quality"]["measures"]["infant_share"] == 1.0
     assert len(list((tmp_path / "out").glob("*.poses"))) == 1
@@ -108,7 +108,7 @@ def test_score_of_poses_opens_no_connection(tmp_path: Path) -> None:
 
 def test_check_opens_no_connection(tmp_path: Path) -> None:
     cut = ("--seconds", CUT_S, "--min-assessable-s", "0")
-    done = fidgety(tmp_path, "check", demo_path("sample.mp4"), "--age-weeks", "13", *cut)
+    done = fidgety(tmp_path, "check", demo_file("sample.mp4"), "--age-weeks", "13", *cut)
     assert done.returncode in (0, 3), done.stderr  # keep or repeat: either way the recording was judged
     assert "sample.mp4" in done.stdout
 

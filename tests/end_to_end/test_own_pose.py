@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from fidgety.bundle import Bundle, write_bundle
+from fidgety.demo_files import demo_file
 from fidgety.errors import BundleError
 from fidgety.export.own_pose import OwnPose, read_own_pose
 from fidgety.export.own_pose_gate import require_own_pose
 from fidgety.export.own_pose_movement import MovementReport, failed_rules, require_movement, still_frames
-from fidgety.export.publish import demo_file
 from fidgety.records import Frame, Pose
 from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.source import open_source

@@ -13,7 +13,8 @@ from fidgety.errors import DeviceError
 from fidgety.export.engine_parity import require_engine_parity
 from fidgety.records import FloatArray
 from fidgety.runtime.session import Arrays
-from fidgety.skeleton import COCO_17
+
+from ..conftest import HEATMAPS
 
 
 class _Network:
@@ -94,23 +95,7 @@ def test_an_engine_that_remembers_the_run_before() -> None:
         require_engine_parity("mam_window", "fp32", _Network(late), _Network(), WINDOWS)
 
 
-OWN = KeypointNetwork(
-    family="heatmap",
-    width_px=192,
-    height_px=256,
-    colours="rgb",
-    mean=(0.0, 0.0, 0.0),
-    sd=(255.0, 255.0, 255.0),
-    input="input",
-    outputs=("maps",),
-    keypoints=COCO_17.keypoints,
-    values="likelihood",
-    grid="corner",
-    split_ratio=1.0,
-    hidden_peak=0.25,
-    plain_peak=0.75,
-    cells=(64, 48),
-)
+OWN = replace(HEATMAPS, width_px=192, height_px=256, input="input", outputs=("maps",), cells=(64, 48))
 OWN_SIMCC = replace(OWN, family="simcc", outputs=("x", "y"), split_ratio=0.25, cells=())
 PICTURES = {"input": np.zeros((1, 1), np.float32)}, {"input": np.full((1, 1), 3.0, np.float32)}
 

@@ -19,10 +19,10 @@ from fidgety.bundle.manifest import Precision
 from fidgety.calibration.activation_ranges import ActivationRanges, GraphRanges, measure_ranges
 from fidgety.calibration.networks import Network, networks_of
 from fidgety.calibration.recorded_inputs import RecordedInputs
+from fidgety.demo_files import demo_file
 from fidgety.export.candidates import convert
 from fidgety.export.own_pose import OwnPose, read_own_pose
 from fidgety.export.precision import fixed
-from fidgety.export.publish import demo_file
 from fidgety.export.tensorrt import build_engine
 from fidgety.runtime.blazepose import Region
 from fidgety.runtime.keypoint_network import input_picture

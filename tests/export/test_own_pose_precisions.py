@@ -14,11 +14,11 @@ from onnx import helper, numpy_helper
 from fidgety.bundle import Bundle, default_bundle_path, open_bundle, write_bundle
 from fidgety.calibration.networks import Network, networks_of
 from fidgety.calibration.recorded_inputs import Given, _Listener
+from fidgety.demo_files import demo_file
 from fidgety.errors import BundleError
 from fidgety.export.candidates import stage, write_judged
 from fidgety.export.network_parity import measure_network
 from fidgety.export.own_pose import read_own_pose
-from fidgety.export.publish import demo_file
 from fidgety.export.variants import Request, export_precisions
 from fidgety.runtime.source import open_source
 

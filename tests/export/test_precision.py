@@ -11,10 +11,10 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, numpy_helper
 
+from fidgety.demo_files import demo_file
 from fidgety.errors import BundleError
 from fidgety.export.graph_writer import GraphWriter
 from fidgety.export.precision import FORBIDDEN_OPERATORS, fixed, half, kept_float32, weighted_nodes
-from fidgety.export.publish import demo_file
 
 GRAPHS = [
     ("mam_window.onnx", {"B": 1}),

@@ -8,9 +8,9 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 from fidgety.calibration.activation_ranges import measure_ranges
+from fidgety.demo_files import demo_file
 from fidgety.errors import BundleError
 from fidgety.export.precision import kept_float32
-from fidgety.export.publish import demo_file
 from fidgety.export.quantise import Flavour, Ranges, quantise
 
 CODES = {"x86": TensorProto.UINT8, "tensorrt": TensorProto.INT8}

@@ -25,23 +25,9 @@ from fidgety.runtime.open_session import open_session
 from fidgety.runtime.source import frame_from_rgb
 from fidgety.skeleton import BLAZEPOSE_33, COCO_17
 
-NETWORK = KeypointNetwork(
-    family="heatmap",
-    width_px=96,
-    height_px=128,
-    colours="rgb",
-    mean=(0.0, 0.0, 0.0),
-    sd=(255.0, 255.0, 255.0),
-    input="crop",
-    outputs=("heatmaps",),
-    keypoints=COCO_17.keypoints,
-    values="likelihood",
-    grid="corner",
-    split_ratio=1.0,
-    hidden_peak=0.25,
-    plain_peak=0.75,
-    cells=(32, 24),
-)
+from ..conftest import HEATMAPS
+
+NETWORK = HEATMAPS
 SIMCC = replace(NETWORK, family="simcc", outputs=("x", "y"), split_ratio=2.0, cells=())
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from fidgety.bundle import LifterSettings
+from fidgety.demo_files import demo_file
 from fidgety.errors import BundleError
-from fidgety.export.publish import demo_file
 from fidgety.records import FloatArray, LiftedTrack, PoseTrack
 from fidgety.runtime.lift import TrackLifter, lift_tracks
 from fidgety.skeleton import BLAZEPOSE_33, COCO_17, H36M_17, Skeleton, joints_matrix

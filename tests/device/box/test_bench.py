@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from fidgety.bundle import default_bundle_path, open_bundle
+from fidgety.demo_files import demo_file
 from fidgety.device.bench import STAGES, bench_recording, benchmark_to_json, format_benchmark
-from fidgety.device.demo import demo_path
 
 from .conftest import MakeTree, orin_nano_jetpack_6
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.bundle
 
 def test_bench_accounts_for_every_frame_and_names_nobody(make_tree: MakeTree) -> None:
     bundle, tree = open_bundle(default_bundle_path()), make_tree(orin_nano_jetpack_6())
-    found = bench_recording(str(demo_path("sample.mp4")), bundle, max_duration_s=10.0, tree=tree)
+    found = bench_recording(str(demo_file("sample.mp4")), bundle, max_duration_s=10.0, tree=tree)
     assert found.n_frames == 10 * 25 + 1
     assert found.picture_px == (1280, 720)
     assert set(found.stages) == set(STAGES)

@@ -13,9 +13,9 @@ import pytest
 from onnx import numpy_helper
 
 from fidgety.bundle import Bundle, default_bundle_path, open_bundle, write_bundle
+from fidgety.demo_files import demo_file
 from fidgety.device import golden, selftest
 from fidgety.device.daily_test import keep_outcome, selftest_is_current
-from fidgety.device.demo import demo_path
 from fidgety.device.golden import TOLERANCES, differences, movement_outputs, picture_outputs
 from fidgety.device.selftest import TRUE_FMS_FREQUENCY, Check, judge, measure, run_selftest
 from fidgety.device.selftest_reference import (
@@ -57,7 +57,7 @@ def failed(checks: tuple[Check, ...]) -> set[str]:
 
 
 def test_demo_reference_is_of_the_demo_bundle_and_the_truth(demo: Reference) -> None:
-    truth = read_truth(demo_path("sample.mp4"))
+    truth = read_truth(demo_file("sample.mp4"))
     assert demo.max_duration_s is None
     assert true_fms_frequency(truth.bouts, len(truth.times_s) / 25.0) == pytest.approx(TRUE_FMS_FREQUENCY)
     assert abs(demo.n_fms / demo.n_instances - TRUE_FMS_FREQUENCY) <= 0.1
@@ -157,8 +157,8 @@ def with_rounding_noise(frame: Frame) -> Frame:
 def test_golden_landmarks_catch_wrong_pictures_and_no_rounding(
     change: Callable[[Frame], Frame], is_caught: bool, bundle: Bundle, demo: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = list(golden._frames(demo_path("sample.mp4")))
+    right = list(golden._frames(demo_file("sample.mp4")))
     monkeypatch.setattr(golden, "_frames", lambda _: map(change, right))
-    apart = differences(picture_outputs(demo_path("sample.mp4"), bundle, demo.inputs), demo.outputs)
+    apart = differences(picture_outputs(demo_file("sample.mp4"), bundle, demo.inputs), demo.outputs)
     off = {name for name in apart if apart[name] > TOLERANCES[name][0]}
     assert off == ({"found_px", "landmarks_px"} if is_caught else set())

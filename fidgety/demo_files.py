@@ -1,4 +1,4 @@
-"""The files that the installation brings: sample recording, demo networks, their self-test reference."""
+"""The files that the installation brings: sample recording and its truth, demo networks, their self-test reference."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 from fidgety.errors import BundleError
 
-__all__ = ["demo_path"]
+__all__ = ["demo_file"]
 
 
-def demo_path(name: str) -> Path:
-    """A file that the installation brings. Raises BundleError where it does not."""
+def demo_file(name: str) -> Path:
+    """A file of `fidgety/demo` as a path. Raises BundleError where this installation does not hold it."""
     with as_file(files("fidgety") / "demo" / name) as path:
         if not path.is_file():
             raise BundleError(f"this installation holds no {name}: install fidgety anew")
