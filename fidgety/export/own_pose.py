@@ -35,6 +35,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import onnx
+from onnx.external_data_helper import uses_external_data
 
 from fidgety.bundle import KeypointNetwork
 from fidgety.bundle.manifest import read_record
@@ -43,7 +45,7 @@ from fidgety.runtime.networks import keypoint_network
 from fidgety.runtime.onnx_session import OnnxSession
 from fidgety.skeleton import COCO_17
 
-__all__ = ["OwnPose", "read_own_pose"]
+__all__ = ["OwnPose", "read_own_pose", "whole_network"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ _REST = tuple(field.name for field in dataclasses.fields(_Rest))
 # The key that says nothing of a family, and what stands in the manifest for it.
 _NOT_FOR: dict[str, tuple[str, Any]] = {"heatmap": ("split_ratio", 1.0), "simcc": ("grid", "corner")}
 _MIN_CELLS = 4  # along each side: a place between cells takes three
+_MOST_BYTES = 2**31 - 1  # of one ONNX file
 
 
 def read_own_pose(path: Path, description: Path) -> OwnPose:
@@ -98,8 +101,39 @@ def read_own_pose(path: Path, description: Path) -> OwnPose:
     rest: _Rest = read_record(_Rest, {key: data.pop(key) for key in _REST if key in data}, where)
     network: KeypointNetwork = read_record(KeypointNetwork, data, where)
     _check(network, rest, where)
+    _weight_files(path)
     measured = dataclasses.replace(network, cells=_measure_cells(path, network))
     return OwnPose(path, measured, **{name: getattr(rest, name) for name in _REST})
+
+
+def whole_network(path: Path, copy: Path) -> Path:
+    """`path` where the weights are in it; else `copy`, written with the weights that lie beside it.
+
+    torch's exporter writes NETWORK.onnx.data beside NETWORK.onnx; a bundle's graph is one file. Raises BundleError
+    where both together are more than an ONNX file may hold.
+    """
+    if not _weight_files(path):
+        return path
+    model = onnx.load(path)
+    if model.ByteSize() > _MOST_BYTES:
+        raise BundleError(f"{path.name} is over 2 GB with its weights, more than an ONNX file holds: export it smaller")
+    onnx.save_model(model, str(copy))
+    return copy
+
+
+def _weight_files(path: Path) -> set[str]:
+    """Names of the files beside `path` that hold its weights. Raises BundleError where it is no ONNX file, or one of
+    them is not there."""
+    try:
+        initializers = onnx.load(path, load_external_data=False).graph.initializer
+    except Exception as error:  # protobuf's errors have no common base
+        raise BundleError(f"{path.name} is no ONNX file: export the network anew") from error
+    entries = [entry for tensor in initializers if uses_external_data(tensor) for entry in tensor.external_data]
+    names = {entry.value for entry in entries if entry.key == "location"}
+    for name in sorted(names):
+        if not (path.parent / name).is_file():
+            raise BundleError(f"the weights of {path.name} are missing: {name} belongs beside it")
+    return names
 
 
 def _measure_cells(path: Path, network: KeypointNetwork) -> tuple[int, ...]:

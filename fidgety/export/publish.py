@@ -38,7 +38,7 @@ from fidgety.bundle.manifest import FORMAT
 from fidgety.demo_files import demo_file
 from fidgety.errors import BundleError
 from fidgety.export.fetch import Variant
-from fidgety.export.own_pose import OwnPose
+from fidgety.export.own_pose import OwnPose, whole_network
 from fidgety.export.own_pose_gate import require_own_pose
 from fidgety.export.own_pose_movement import require_movement, still_frames
 from fidgety.export.parity import ParityReport
@@ -127,9 +127,10 @@ def build_bundle(
         if own is None:
             return write_bundle(path, manifest, contents), networks.parity
         blazepose = write_bundle(Path(staging) / "blazepose", manifest, contents)
-        manifest = _manifest(training, variant, _with_own(manifest.provenance, own), own)
+        network = whole_network(own.path, Path(staging) / "own.onnx")
+        manifest = _manifest(training, variant, _with_own(manifest.provenance, own, network), own)
         contents = {name: source for name, source in contents.items() if source != networks.landmarks}
-        contents[manifest.pose.landmarks] = own.path
+        contents[manifest.pose.landmarks] = network
         trial = write_bundle(Path(staging) / "own", manifest, contents)
         found = require_own_pose(trial, blazepose, _gate_frames())
         moved = require_movement(
@@ -196,7 +197,7 @@ def _provenance(networks: PoseNetworks, training: dict[str, Any]) -> Provenance:
     )
 
 
-def _with_own(provenance: Provenance, own: OwnPose) -> Provenance:
+def _with_own(provenance: Provenance, own: OwnPose, network: Path) -> Provenance:
     """Provenance with the network's own source and licence beside those of BlazePose, whose detector stays.
 
     A network that learned on the phantom makes the whole bundle a demo.
@@ -206,7 +207,7 @@ def _with_own(provenance: Provenance, own: OwnPose) -> Provenance:
         provenance,
         trained_on="phantom" if is_demo else provenance.trained_on,
         banner=DEMO_BANNER if is_demo else provenance.banner,
-        pose_source=f"{own.source}, sha256 {sha256_of_file(own.path)}; detector: {provenance.pose_source}",
+        pose_source=f"{own.source}, sha256 {sha256_of_file(network)}; detector: {provenance.pose_source}",
         pose_licence=f"{own.licence}; detector: {provenance.pose_licence}",
     )
 

@@ -9,7 +9,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from fidgety.errors import BundleError, UsageError
-from fidgety.export.own_pose import OwnPose, read_own_pose
+from fidgety.export.own_pose import OwnPose, read_own_pose, whole_network
+from fidgety.records import FloatArray
+from fidgety.runtime.networks import keypoint_network
+from fidgety.runtime.onnx_session import OnnxSession
 from fidgety.skeleton import COCO_17
 
 GOOD: dict[str, object] = {
@@ -124,8 +127,51 @@ def test_read_own_pose_of_a_network_that_is_not_the_described_one(
 
 def test_read_own_pose_of_what_is_no_network(tmp_path: Path) -> None:
     (tmp_path / "pose.onnx").write_bytes(b"graph")
-    with pytest.raises(BundleError, match=r"pose\.onnx does not load"):
+    with pytest.raises(BundleError, match=r"pose\.onnx is no ONNX file"):
         described(tmp_path, dict(GOOD))
+
+
+def write_with_weights_beside(folder: Path) -> FloatArray:
+    """A network whose heat maps are its weights, kept in pose.onnx.data as torch's exporter does; gives the weights."""
+    maps = np.random.default_rng(0).random((1, 17, 64, 48), np.float32)
+    crop = helper.make_tensor_value_info("input", TensorProto.FLOAT, (1, 3, 256, 192))
+    out = helper.make_tensor_value_info("output", TensorProto.FLOAT, maps.shape)
+    same = helper.make_node("Identity", ["maps"], ["output"])
+    graph = helper.make_graph([same], "maps", [crop], [out], [numpy_helper.from_array(maps, "maps")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save_model(model, str(folder / "pose.onnx"), save_as_external_data=True, location="pose.onnx.data")
+    return maps
+
+
+def test_whole_network_takes_the_weights_in_that_lie_beside_it(tmp_path: Path) -> None:
+    maps = write_with_weights_beside(tmp_path)
+    own = described(tmp_path, dict(GOOD))
+    whole = whole_network(own.path, tmp_path / "whole.onnx")
+    (tmp_path / "pose.onnx.data").unlink()
+    told = keypoint_network(own.network)
+    found = OnnxSession(whole, told.inputs, told.outputs).run(input=np.zeros((1, 3, 256, 192), np.float32))
+    np.testing.assert_array_equal(found["output"], maps)
+
+
+def test_whole_network_leaves_a_network_of_one_file_as_it_is(tmp_path: Path) -> None:
+    own = read(tmp_path)
+    assert whole_network(own.path, tmp_path / "whole.onnx") == own.path
+    assert not (tmp_path / "whole.onnx").exists()
+
+
+def test_read_own_pose_names_the_weights_that_are_missing(tmp_path: Path) -> None:
+    write_with_weights_beside(tmp_path)
+    (tmp_path / "pose.onnx.data").unlink()
+    with pytest.raises(BundleError, match=r"weights of pose\.onnx are missing: pose\.onnx\.data belongs beside it"):
+        described(tmp_path, dict(GOOD))
+
+
+def test_whole_network_of_more_than_a_file_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_with_weights_beside(tmp_path)
+    monkeypatch.setattr("fidgety.export.own_pose._MOST_BYTES", 1000)
+    with pytest.raises(BundleError, match="over 2 GB"):
+        whole_network(tmp_path / "pose.onnx", tmp_path / "whole.onnx")
+    assert not (tmp_path / "whole.onnx").exists()
 
 
 def test_read_own_pose_takes_simcc_and_more_keypoints(tmp_path: Path) -> None:
