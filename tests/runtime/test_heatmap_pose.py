@@ -43,6 +43,35 @@ def test_decode_heatmaps_in_noise_errs_by_little() -> None:
     assert np.abs(places - np.array(PLACES[:4] * 50)).mean() < 0.03
 
 
+def parabolas(maps: np.ndarray) -> np.ndarray:
+    """(K, 2): the top of the parabola through the highest cell and its two neighbours, along each axis."""
+    places = []
+    for one in np.log(np.maximum(maps, 1e-6)):
+        row, column = np.unravel_index(one.argmax(), one.shape)
+        lines = ((one[row], column), (one[:, column], row))
+        places.append([at + 0.5 * (v[at - 1] - v[at + 1]) / (v[at - 1] - 2 * v[at] + v[at + 1]) for v, at in lines])
+    return np.array(places)
+
+
+def test_decode_heatmaps_trembles_half_as_much_as_three_cells_do() -> None:
+    rng = np.random.default_rng(3)
+    maps = gaussians(PLACES[:4] * 100, 1.5)
+    noisy = maps + rng.normal(0, 0.02, maps.shape).astype(np.float32)
+    truth = np.array(PLACES[:4] * 100)
+    places, _ = decode_heatmaps(noisy, "likelihood")
+    assert np.abs(places - truth).std() < 0.5 * np.abs(parabolas(noisy) - truth).std()
+
+
+def test_decode_simcc_trembles_less_than_a_tenth_of_its_deviation() -> None:
+    rng = np.random.default_rng(4)
+    truth = rng.uniform(20, 100, 200)
+    clean = np.exp(-((np.arange(128) - truth[:, None]) ** 2) / (2 * 6.0**2)).astype(np.float32)
+    noisy = clean + rng.normal(0, 0.02, clean.shape).astype(np.float32)
+    places, _ = decode_simcc(noisy, noisy, "likelihood")
+    assert np.abs(places[:, 0] - truth).mean() < 0.6
+    assert places[:, 0] == pytest.approx(places[:, 1])
+
+
 def test_decode_heatmaps_mirrored_gives_mirrored_places() -> None:
     maps = gaussians(PLACES, 1.5)
     places, peaks = decode_heatmaps(maps, "likelihood")
@@ -76,11 +105,11 @@ def test_decode_simcc_by_hand() -> None:
     assert peaks == pytest.approx([0.6], abs=1e-6)  # the lower one: x peaks at .9 - .25 ** 2
 
 
-def test_decode_simcc_of_random_vectors_takes_the_highest_bin() -> None:
+def test_decode_simcc_of_random_vectors_stays_near_the_highest_bin() -> None:
     rng = np.random.default_rng(2)
     x, y = rng.uniform(0, 1, (17, 384)).astype(np.float32), rng.uniform(0, 1, (17, 512)).astype(np.float32)
     places, peaks = decode_simcc(x, y, "logit")
-    assert (np.abs(places - np.stack([x.argmax(axis=1), y.argmax(axis=1)], axis=1)) <= 0.5).all()
+    assert (np.abs(places - np.stack([x.argmax(axis=1), y.argmax(axis=1)], axis=1)) <= 4.0).all()
     assert (peaks == np.minimum(x.max(axis=1), y.max(axis=1))).all()
 
 
