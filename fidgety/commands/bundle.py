@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -38,7 +39,11 @@ def build(
         Path | None, typer.Option("--pose", help="ONNX pose network of your own (heat maps or SimCC) in its place.")
     ] = None,
     description: Annotated[
-        Path | None, typer.Option("--pose-description", help="What it reads and gives (default: beside it, .toml).")
+        Path | None,
+        typer.Option("--pose-description", help="What it reads and gives (default: .toml or .json beside it)."),
+    ] = None,
+    version: Annotated[
+        str | None, typer.Option("--version", help="Its version, as 0.2.0 (default: that of the program that trained).")
     ] = None,
     is_forced: Annotated[bool, typer.Option("--force", help="Build even if the bundle is up to date.")] = False,
     bundle_path: BundlePath = None,
@@ -55,11 +60,13 @@ def build(
         raise UsageError(f"building a bundle needs {error.name}: pip install 'fidgety[export]'") from error
     if own_pose is None and description is not None:
         raise UsageError("--pose-description describes a network: name it with --pose")
-    own = None if own_pose is None else read_own_pose(own_pose, description or own_pose.with_suffix(".toml"))
-    if own is None and not is_forced and is_current(path, variant.value, mam):
+    if version is not None and re.fullmatch(r"\d+(\.\d+)*", version, re.ASCII) is None:
+        raise UsageError(f"--version {version!r} is no number such as 1.4.0")
+    own = None if own_pose is None else read_own_pose(own_pose, description)
+    if own is None and not is_forced and is_current(path, variant.value, mam, version):
         print(f"bundle {open_bundle(path).label} at {path} is up to date")
         return
-    bundle, parity = build_bundle(path, variant.value, default_cache_dir(), offline, mam, own)
+    bundle, parity = build_bundle(path, variant.value, default_cache_dir(), offline, mam, own, version)
     log(str(parity))
     if own is not None:
         log((bundle.path / "own_pose_gate.txt").read_text(encoding="utf-8").strip())

@@ -61,7 +61,7 @@ def serve(
     print_unit: Annotated[
         bool, typer.Option("--print-unit", help="Print a systemd unit for these options, and end.")
     ] = False,
-    user: Annotated[str, typer.Option("--user", help="The user of the unit.")] = "fidgety",
+    user: Annotated[str | None, typer.Option("--user", help="The user of the unit (default: you).")] = None,
 ) -> None:
     """Score unattended: what waits in the store, and what comes into a folder, one recording after another.
 
@@ -70,7 +70,7 @@ def serve(
     """
     place = store_place(store).absolute()
     if print_unit:
-        _print_unit(place, watch, user)
+        _print_unit(place, watch, user, bundle_place(bundle_path))
         return
     import signal
     import time
@@ -154,18 +154,34 @@ def _opens(arrival: Arrival) -> str | None:
     return None
 
 
-def _print_unit(store: Path, watch: Path | None, user: str) -> None:
-    """stdout: the unit for the very options of this call."""
+def _print_unit(store: Path, watch: Path | None, user: str | None, bundle: Path) -> None:
+    """stdout: the unit for the very options of this call, with the places that this user's other commands take."""
+    import getpass
     import shutil
     import sys
 
+    from fidgety.bundle.signature import key_folder
+    from fidgety.device.state import state_folder
     from fidgety.device.unit import UnitPlan, render_unit
+    from fidgety.runtime.engine_files import default_engine_folder
 
     program = shutil.which("fidgety")
     start = (program,) if program else (sys.executable, "-m", "fidgety.cli")
     rest = [word for word in sys.argv[sys.argv.index("serve") + 1 :] if word != "--print-unit"]
     if "--store" not in rest and not any(word.startswith("--store=") for word in rest):
         rest += ["--store", str(store)]
-    reads = (Path(start[0]).resolve(), bundle_place(None).absolute())
-    watched = None if watch is None else watch.absolute()
-    print(render_unit(UnitPlan((*start, "serve", *rest), store, watched, reads, user)), end="")
+    places = {
+        "FIDGETY_BUNDLE": bundle.absolute(),
+        "FIDGETY_KEYS": key_folder().absolute(),
+        "FIDGETY_ENGINES": default_engine_folder().absolute(),
+        "FIDGETY_STATE": state_folder().absolute(),  # the reference of the self-test
+    }
+    plan = UnitPlan(
+        (*start, "serve", *rest),
+        store,
+        None if watch is None else watch.absolute(),
+        (Path(start[0]).absolute(), Path(start[0]).resolve()),
+        user or getpass.getuser(),
+        places=places,
+    )
+    print(render_unit(plan), end="")

@@ -19,7 +19,7 @@ class Plan:
 
     min_s: float = 180.0
     max_s: float = 300.0
-    wanted_assessable_s: float = 150.0  # with so much it stops at `min_s`
+    wanted_assessable_s: float = 150.0  # with so much, or four fifths of `min_s` if that is less, it stops at `min_s`
     wait_s: float = 120.0  # for the infant to lie well before it begins anyway; 0: it begins at once
     frozen_s: float = 2.0  # without a new frame
     return_s: float = 20.0  # a camera that is gone may take so long to come back

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
@@ -21,25 +22,27 @@ class UnitPlan:
     command: tuple[str, ...]
     store: Path
     watch: Path | None
-    reads: tuple[Path, ...]  # further folders that it must see: program, bundle, keys
+    reads: tuple[Path, ...]  # further files and folders that it must see: the program
     user: str
     memory_max: str = "2G"
+    places: Mapping[str, Path] = field(default_factory=dict)  # bundle, keys ..., by environment variable
 
 
 def render_unit(plan: UnitPlan) -> str:
     """The unit's text. Raises UsageError for a path that cannot stand in it."""
-    for path in (plan.store, *((plan.watch,) if plan.watch else ())):
+    named = (plan.store, *plan.places.values(), *((plan.watch,) if plan.watch else ()))
+    for path in named:
         if not path.is_absolute() or any(c in str(path) for c in " \t\n\"'\\%"):
             raise UsageError(f"{path} cannot stand in a unit: choose a folder without spaces, quotes, \\ and %")
     text = files("fidgety.device").joinpath("systemd/fidgety.service").read_text(encoding="utf-8")
-    everything = (plan.store, *plan.reads, *((plan.watch,) if plan.watch else ()))
-    is_at_home = any(path.is_relative_to(home) for path in everything for home in _HOMES)
+    is_at_home = any(path.is_relative_to(home) for path in (*named, *plan.reads) for home in _HOMES)
     words = {
         "@COMMAND@": " ".join(shlex.quote(word).replace("%", "%%") for word in plan.command),
         "@STORE@": str(plan.store),
         "@WATCH_MOUNT@": f" {plan.watch}" if plan.watch else "",
         "@WATCH@": f"ReadOnlyPaths={plan.watch}\n" if plan.watch else "",
         "@USER@": plan.user,
+        "@PLACES@": "".join(f"Environment={name}={path}\n" for name, path in plan.places.items()),
         "@MEMORY_MAX@": plan.memory_max,
         # Program or data in a home: it is seen, and read-only but for the store. Elsewhere homes are not even seen.
         "@PROTECT_HOME@": "read-only" if is_at_home else "yes",

@@ -79,8 +79,12 @@ _MIN_CELLS = 4  # along each side: a place between cells takes three
 _MOST_BYTES = 2**31 - 1  # of one ONNX file
 
 
-def read_own_pose(path: Path, description: Path) -> OwnPose:
-    """A network and its description. Raises UsageError where a file is missing, BundleError where they do not fit."""
+def read_own_pose(path: Path, description: Path | None = None) -> OwnPose:
+    """A network and its description (None: the .toml beside it, else the .json).
+
+    Raises UsageError where a file is missing, BundleError where they do not fit.
+    """
+    description = description or _beside(path)
     for file, what in ((path, "ONNX network"), (description, "description of the network")):
         if not file.is_file():
             raise UsageError(f"there is no {what} {file}: name it with --pose and --pose-description")
@@ -104,6 +108,11 @@ def read_own_pose(path: Path, description: Path) -> OwnPose:
     _weight_files(path)
     measured = dataclasses.replace(network, cells=_measure_cells(path, network))
     return OwnPose(path, measured, **{name: getattr(rest, name) for name in _REST})
+
+
+def _beside(path: Path) -> Path:
+    toml, json_file = path.with_suffix(".toml"), path.with_suffix(".json")
+    return json_file if json_file.is_file() and not toml.is_file() else toml
 
 
 def whole_network(path: Path, copy: Path) -> Path:

@@ -81,13 +81,13 @@ QUALITY_LIMITS = QualityLimits(
 )
 
 
-def is_current(path: Path, variant: Variant, mam_dir: Path | None = None) -> bool:
-    """True when the bundle at `path` is whole, has this pose network and was made of these MAM graphs."""
+def is_current(path: Path, variant: Variant, mam_dir: Path | None = None, version: str | None = None) -> bool:
+    """True when the bundle at `path` is whole, has this pose network and version and was made of these MAM graphs."""
     try:
         manifest = open_bundle(path).manifest
     except BundleError:
         return False
-    training = _read_training(mam_dir)
+    training = _read_training(mam_dir, version)
     graphs = {name: sha256_of_file(trained_file(name, mam_dir)) for name in _graphs(training)}
     wanted = _manifest(training, variant, manifest.provenance)
     return (
@@ -104,14 +104,15 @@ def build_bundle(
     offline: Path | None = None,
     mam_dir: Path | None = None,
     own: OwnPose | None = None,
+    version: str | None = None,
 ) -> tuple[Bundle, ParityReport]:
     """Fetch and prove the pose networks, add MAM, write the bundle folder `path`.
 
     `mam_dir`: a folder that training wrote (default: the demo weights). `own`: a pose network that takes the place of
-    BlazePose's landmarks, once it has passed its gate beside them. Raises FetchError, BundleError, DeviceError; then
-    nothing has changed at `path`.
+    BlazePose's landmarks, once it has passed its gate beside them. `version`: in place of the one that training told; a
+    device installs higher ones only. Raises FetchError, BundleError, DeviceError; then nothing has changed at `path`.
     """
-    training = _read_training(mam_dir)
+    training = _read_training(mam_dir, version)
     pictures = _parity_pictures()
     with tempfile.TemporaryDirectory(prefix="fidgety-") as staging:
         networks = export_pose_networks(variant, Path(staging), cache_dir, offline, pictures=pictures)
@@ -239,7 +240,7 @@ def _graphs(training: dict[str, Any]) -> tuple[str, ...]:
     return (*MAM_GRAPHS, _lifter_settings(training).graph)
 
 
-def _read_training(mam_dir: Path | None) -> dict[str, Any]:
+def _read_training(mam_dir: Path | None, version: str | None) -> dict[str, Any]:
     path = trained_file("mam.json", mam_dir)
     try:
         training = json.loads(path.read_text(encoding="utf-8"))
@@ -249,7 +250,7 @@ def _read_training(mam_dir: Path | None) -> dict[str, Any]:
         raise BundleError(f"{path} is damaged: train MAM anew")
     if not isinstance(training.get("lifter"), dict):
         raise BundleError(f"{path} names no lifter: train MAM anew with this program")
-    return training
+    return training if version is None else {**training, "version": version}
 
 
 def trained_file(name: str, folder: Path | None) -> Path:

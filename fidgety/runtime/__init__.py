@@ -4,12 +4,14 @@ The order of the files is the order of the data:
 source.py    recording or camera -> Frame
 session.py   a loaded graph (networks.py what is expected of it, devices.py where it runs, open_session.py the entry;
              onnx_session.py, tensorrt_session.py the engines, engine_files.py those on disk, probe.py what is there)
-pose.py      Frame -> Pose (crop.py follows the infant, blazepose.py holds the network's own conventions)
+pose.py      Frame -> Pose (crop.py follows the infant, both_sides.py joins plain and mirrored readings; readers.py the
+             network: blazepose.py, or the user's own: keypoint_network.py, whose places heatmap_pose.py finds)
 posefile.py  Pose <-> disk, written as they come
 track.py     poses -> rows at 25 Hz
-lift.py      2D keypoints -> H36M-17 in 3D (upright.py, stream_lifter.py: the temporal lifter, not yet in the chain)
+doubt.py     what is hardly seen moves only slowly
+lift.py      2D keypoints -> H36M-17 in 3D (upright.py, stream_lifter.py: the temporal lifter; lifter_form.py its form)
 windows.py   rows -> Window (240 frames)
 assess.py    Window -> WindowScore; WindowScores -> frequency, risk, bouts
-quality.py   what makes a recording assessable
-pipeline.py  the loop: start reading here
+quality.py   what makes a recording assessable (its figures: posture.py, picture.py, noise_floor.py)
+pipeline.py  the loop: start reading here (prefetch.py a stage in a thread of its own, timing.py how long each takes)
 """

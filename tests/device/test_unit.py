@@ -3,12 +3,15 @@ from __future__ import annotations
 import configparser
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fidgety.device.unit import UnitPlan, render_unit
 from fidgety.errors import UsageError
+
+from ..conftest import Run
 
 PLAN = UnitPlan(("/usr/bin/env", "fidgety", "serve"), Path("/var/lib/fidgety"), Path("/srv/in"), (), "root")
 
@@ -53,6 +56,37 @@ def test_unit_of_a_store_at_home_sees_homes() -> None:
     assert "ReadOnlyPaths" not in unit
 
 
+def test_unit_names_the_places_of_bundle_keys_and_engines() -> None:
+    plan = replace(PLAN, places={"FIDGETY_BUNDLE": Path("/srv/bundle"), "FIDGETY_KEYS": Path("/home/kit/keys")})
+    unit = settings(render_unit(plan))
+    assert unit["Environment"] == ["FIDGETY_BUNDLE=/srv/bundle", "FIDGETY_KEYS=/home/kit/keys"]
+    assert unit["ProtectHome"] == ["read-only"]  # hidden keys would be none, and any bundle trusted
+    with pytest.raises(UsageError, match="cannot stand in a unit"):
+        render_unit(replace(PLAN, places={"FIDGETY_KEYS": Path("/my keys")}))
+
+
+def test_printed_unit_runs_as_its_user_who_finds_all_that_other_commands_do(
+    typed: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("getpass.getuser", lambda: "kit")
+    monkeypatch.chdir(tmp_path)
+    ours = ("FIDGETY_BUNDLE", "FIDGETY_ENGINES", "FIDGETY_STATE", "FIDGETY_STORE", "XDG_DATA_HOME", "XDG_STATE_HOME")
+    for name in ours:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "/home/kit")
+    monkeypatch.setenv("FIDGETY_KEYS", "/srv/keys")
+    unit = settings(typed("serve", "--bundle", "mine", "--print-unit").out)
+    assert unit["User"] == ["kit"]
+    assert unit["ReadWritePaths"] == ["/home/kit/.local/share/fidgety/store"]
+    assert unit["Environment"] == [
+        f"FIDGETY_BUNDLE={tmp_path}/mine",
+        "FIDGETY_KEYS=/srv/keys",
+        "FIDGETY_ENGINES=/home/kit/.local/share/fidgety/engines",
+        "FIDGETY_STATE=/home/kit/.local/state/fidgety",
+    ]
+    assert settings(typed("serve", "--user", "another", "--print-unit").out)["User"] == ["another"]
+
+
 @pytest.mark.parametrize("path", ["relative", "/with space", "/per%cent"])
 def test_unit_refuses_a_path_that_systemd_reads_otherwise(path: str) -> None:
     with pytest.raises(UsageError, match="cannot stand in a unit"):
@@ -69,7 +103,7 @@ def test_unit_has_the_form_of_a_unit() -> None:
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed here")
 def test_unit_satisfies_systemd(tmp_path: Path) -> None:
     path = tmp_path / "fidgety.service"
-    path.write_text(render_unit(PLAN))
+    path.write_text(render_unit(replace(PLAN, places={"FIDGETY_KEYS": Path("/srv/keys")})))
     done = subprocess.run(
         ["systemd-analyze", "verify", str(path)], capture_output=True, text=True, timeout=60, check=False
     )

@@ -83,6 +83,14 @@ def test_read_own_pose_takes_toml(tmp_path: Path) -> None:
     assert read_own_pose(tmp_path / "pose.onnx", tmp_path / "pose.toml") == from_json
 
 
+def test_read_own_pose_finds_the_description_beside_the_network(tmp_path: Path) -> None:
+    from_json = read(tmp_path)
+    assert read_own_pose(tmp_path / "pose.onnx") == from_json
+    (tmp_path / "pose.toml").write_text("family = 1", encoding="utf-8")
+    with pytest.raises(BundleError, match=r"pose\.toml: family is 1"):
+        read_own_pose(tmp_path / "pose.onnx")
+
+
 def test_read_own_pose_measures_the_heat_maps(tmp_path: Path) -> None:
     assert read(tmp_path).network.cells == (64, 48)
     assert read(tmp_path, **SIMCC).network.cells == ()
