@@ -53,13 +53,21 @@ def key_folder() -> Path:
 def trusted_keys(folder: Path) -> Keys:
     """The public keys in a folder by their id; none where there is no such folder.
 
-    Raises BundleError for a `.pub` file that holds no Ed25519 key: a damaged key must not look like none.
+    Raises BundleError for a `.pub` file that holds no Ed25519 key, and for a folder that may not be read: damaged or
+    hidden keys must not look like none, as they would by `glob`, which passes over what it may not read.
     """
     try:
-        paths = sorted(folder.glob("*.pub")) if folder.is_dir() else []
-        return dict(_public_key(path) for path in paths)
+        return dict(_public_key(path) for path in _files_in(folder) if path.suffix == ".pub")
     except OSError as error:
         raise BundleError(f"the trusted keys in {folder} cannot be read: {error.strerror}") from error
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """Of no folder none; a file in it that is gone when it is read is an error."""
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
 
 
 def make_key(path: Path) -> str:

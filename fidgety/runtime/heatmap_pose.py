@@ -97,7 +97,7 @@ def _logarithm(near: FloatArray, values: Values) -> NDArray[np.float64]:
     """Of the likelihood over its highest, (K, P); never below that of _FLOOR."""
     peak = near.max(axis=1, keepdims=True).astype(np.float64)
     if values == "logit":
-        return np.maximum(near - peak, _LOG_FLOOR)
+        return np.asarray(np.maximum(near - peak, _LOG_FLOOR))
     return np.asarray(np.log(np.maximum(near / np.maximum(peak, 1e-12), _FLOOR)))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,26 @@ def test_require_trusted_refuses_a_damaged_signature(make_bundle: MakeBundle, te
     (bundle.path / "signature.json").write_text(text)
     with pytest.raises(BundleError, match="is damaged: have the bundle signed anew"):
         require_trusted(bundle)
+
+
+def test_trusted_keys_that_may_not_be_read_are_not_none(keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> Iterator[Path]:  # as of a folder of another user; root may read every folder
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(BundleError, match=r"trusted keys in .* cannot be read: Permission denied"):
+        trusted_keys(keys)
+
+
+def test_trusted_keys_a_link_to_nothing_is_not_none(keys: Path, tmp_path: Path) -> None:
+    keys.mkdir(exist_ok=True)
+    (keys / "maker.pub").symlink_to(tmp_path / "gone.pub")
+    with pytest.raises(BundleError, match="cannot be read"):
+        trusted_keys(keys)
+
+
+def test_trusted_keys_of_no_folder_are_none(tmp_path: Path) -> None:
+    assert trusted_keys(tmp_path / "none") == {}
 
 
 def test_trusted_keys_a_damaged_one_is_not_none(keys: Path) -> None:
