@@ -11,9 +11,11 @@ import onnx
 import onnxruntime as ort
 import pytest
 import torch
+from onnx import numpy_helper
 
 from fidgety.errors import BundleError
 from fidgety.export.mam import BAG_GRAPH, INFO_GRAPH, WINDOW_GRAPH, export_mam, read_weights
+from fidgety.export.precision import fixed, half
 from fidgety.phantom.kinematics import coco17, h36m17, simulate_motion
 from fidgety.phantom.observe import draw_observer, observe_keypoints
 from fidgety.phantom.pose_noise import assumed_pose_noise
@@ -107,6 +109,25 @@ def test_info_graph_takes_raw_units(mam: Mam, sessions: dict[str, ort.InferenceS
     info = sessions[INFO_GRAPH].run(["info"], {"characteristics": rows})[0]
     assert np.abs(info - mam.info(torch.from_numpy(rows)).numpy()).max() < 1e-6
     assert np.abs(info[0] - info[1]).max() > 1e-4
+
+
+@torch.inference_mode()
+def test_info_graph_hears_nothing_from_what_was_the_same_for_all(tmp_path: Path) -> None:
+    """Learned from infants of 40 weeks alone; in half precision too."""
+    torch.manual_seed(10)
+    network = Mam().eval()
+    network.info.set_scaling(torch.tensor([[0.0, 40.0, 2500.0, 11.0], [1.0, 40.0, 3500.0, 17.0]]))
+    np.savez(tmp_path / "mam.npz", **{name: value.numpy() for name, value in network.state_dict().items()})
+    path = export_mam(tmp_path / "mam.npz", tmp_path)[INFO_GRAPH]
+    rows = np.array([[1, 40.0, 3000, 14.0], [1, 28.0, 3000, 14.0]], dtype=np.float32)
+    onnx.save(half(fixed(onnx.load(path), {"B": 2})), tmp_path / "half.onnx")
+    expected = network.info(torch.from_numpy(rows)).numpy()
+    for graph, off in ((path, 1e-6), (tmp_path / "half.onnx", 2e-3)):
+        session = ort.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+        info = session.run(["info"], {"characteristics": rows})[0]
+        assert np.abs(info - expected).max() < off
+        assert np.abs(info[0] - info[1]).max() < 1e-3
+    assert all(np.isfinite(numpy_helper.to_array(one)).all() for one in onnx.load(path).graph.initializer)
 
 
 def test_export_mam_gives_the_same_bytes_twice(weights_path: Path, tmp_path: Path) -> None:

@@ -49,6 +49,9 @@ CLASSES = ("FMs", "non-FMs")
 _D = FEATURES
 _HEADS = 4
 _TEMPORAL_KERNEL = 10
+# SDs of characteristics below which a column is the same for all: of sex any, a day of gestation, 10 g, a day of age.
+_LEAST_SD = (1e-6, 1 / 7, 10.0, 1 / 7)
+_SAYS_NOTHING = 1e6  # SD of such a column: 3 kg off are .003. Finite, for what is written from the weights
 
 
 class EncoderLayer(nn.Module):
@@ -230,10 +233,17 @@ class InfoNetwork(nn.Module):
         self.register_buffer("sd", torch.ones(4))
 
     def set_scaling(self, characteristics: Tensor) -> None:
-        """Take mean and SD of (M, 4) training characteristics; sex stays 0/1."""
+        """Take mean and SD of (M, 4) training characteristics; sex stays 0/1.
+
+        A column that is the same for all of them says nothing: its SD becomes so large that it stays near 0 for
+        everybody. Its weights were never trained, and by its own SD another infant would be some 1e5 away.
+        """
+        spread = characteristics.std(0)
+        is_told = spread >= spread.new_tensor(_LEAST_SD)
         self.mean.copy_(characteristics.mean(0))
-        self.sd.copy_(characteristics.std(0).clamp_min(1e-6))
+        self.sd.copy_(spread)
         self.mean[0], self.sd[0] = 0.0, 1.0
+        self.sd[~is_told] = _SAYS_NOTHING
 
     def forward(self, characteristics: Tensor) -> Tensor:
         """(B, 4) -> (B, 2)."""

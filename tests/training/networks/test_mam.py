@@ -127,6 +127,35 @@ def test_info_network_scales_by_the_training_set() -> None:
     assert torch.allclose(info(cohort).sum(-1), torch.ones(3))
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "others"), [(0, 1.0, 0.0), (1, 40.0, 30.0), (2, 3250.1, 800.0), (3, 14.1, 9)]
+)
+def test_info_network_hears_nothing_from_what_is_the_same_for_all(column: int, value: float, others: float) -> None:
+    torch.manual_seed(9)
+    rng = np.random.default_rng(9)
+    cohort = torch.from_numpy(rng.normal([0, 38, 3000, 14], [0, 2, 500, 2], (70, 4)).astype(np.float32))
+    cohort[:, 0] = torch.arange(70) % 2
+    untouched = InfoNetwork()
+    untouched.set_scaling(cohort)
+    cohort[:, column] = value
+    info = InfoNetwork().eval()
+    info.set_scaling(cohort)
+    other = cohort.clone()
+    other[:, column] = others
+    for rows in (cohort, other):
+        assert ((rows - info.mean) / info.sd)[:, column].abs().max() < 0.01
+    assert (info(cohort) - info(other)).abs().max() < 0.001
+    kept = [i for i in range(4) if i != column]
+    assert torch.equal(info.sd[kept], untouched.sd[kept]) and torch.isfinite(info.sd).all()
+
+
+def test_info_network_hears_nothing_from_a_difference_of_a_day() -> None:
+    info = InfoNetwork()
+    cohort = torch.tensor([[0.0, 40.0, 3500.0, 12.0], [1.0, 40.0, 2500.0, 14.0], [1.0, 40.0 + 1 / 7, 3000.0, 16.0]])
+    info.set_scaling(cohort)
+    assert info.sd[1] == 1e6 and info.sd[[0, 2, 3]].tolist() == [1.0, 500.0, 2.0]
+
+
 def test_fuse_without_characteristics_equals_an_undecided_branch() -> None:
     bag = torch.tensor([[0.9, 0.1], [0.2, 0.8]])
     assert torch.allclose(fuse(bag, None), fuse(bag, torch.full((2, 2), 0.5)))
