@@ -23,6 +23,7 @@ __all__ = [
     "AucComparison",
     "Roc",
     "auc",
+    "auc_by_chance",
     "compare_aucs",
     "estimate_auc",
     "roc_points",
@@ -58,6 +59,18 @@ def auc(scores: ArrayLike, is_positive: ArrayLike) -> float:
     require_both(labels, "an AUC")
     below, _ = _placements(read_scores(scores, len(labels)), labels)
     return float(below.mean())
+
+
+def auc_by_chance(n_positive: int, n_negative: int, level: float = CONFIDENCE) -> Estimate:
+    """.5 and the band around it that holds this share of AUCs of scores which know nothing, cut at 0 and 1.
+
+    Normal, with Mann and Whitney's variance (1947), (n + m + 1) / (12 n m), which is that of scores without ties; ties
+    make the band narrower. Raises UsageError where a class is empty.
+    """
+    if n_positive < 1 or n_negative < 1:
+        raise UsageError(f"an AUC needs both classes: got {n_positive} and {n_negative} cases")
+    reach = z_of(level) * float(np.sqrt((n_positive + n_negative + 1) / (12 * n_positive * n_negative)))
+    return Estimate(0.5, max(0.0, 0.5 - reach), min(1.0, 0.5 + reach))
 
 
 def estimate_auc(scores: ArrayLike, is_positive: ArrayLike, level: float = CONFIDENCE) -> Estimate:

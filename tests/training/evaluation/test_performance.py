@@ -86,4 +86,11 @@ def test_paired_table_of_one_system(known_study: Any, figures: Any) -> None:
 def test_shuffle_table_holds_the_shuffled_runs_alone(known_study: Any, figures: Any) -> None:
     found = figures(shuffle_table(known_study))
     assert found.names == ["MAM on shuffled labels"]
-    assert found["MAM on shuffled labels"]["AUC"].value == pytest.approx(0.5)  # even infants: 10 of 20 on either side
+    row = found["MAM on shuffled labels"]
+    assert row["AUC"].value == pytest.approx(0.5)  # even infants: 10 of 20 on either side
+    assert (row["infants"], row["at risk"]) == (40, 20)
+    reach = 1.959964 * math.sqrt(41 / (12 * 20 * 20))  # .181: .4 to .6 would call three seeds of ten a leak
+    chance = row["AUC by chance"]
+    assert (chance.value, chance.low, chance.high) == (0.5, pytest.approx(0.5 - reach), pytest.approx(0.5 + reach))
+    (note,) = shuffle_table(known_study).notes
+    assert "a sign, not a proof" in note and ".4 to .6" in note

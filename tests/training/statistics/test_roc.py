@@ -10,7 +10,7 @@ import pytest
 
 from fidgety.calibration.operating_point import choose_risk_threshold
 from fidgety.errors import UsageError
-from fidgety.training.statistics.roc import auc, compare_aucs, estimate_auc, roc_points, youden_threshold
+from fidgety.training.statistics.roc import auc, auc_by_chance, compare_aucs, estimate_auc, roc_points, youden_threshold
 
 SEGADO = Path(__file__).resolve().parents[4] / "shared" / "data" / "tables" / "segado_lockbox.csv"
 
@@ -53,6 +53,21 @@ def test_auc_does_not_see_monotone_maps(cohort: tuple[np.ndarray, np.ndarray, np
     assert auc(np.exp(first), is_positive) == auc(first, is_positive)
     assert auc(-first, is_positive) == pytest.approx(1 - auc(first, is_positive), abs=1e-12)
     assert auc(first, ~is_positive) == pytest.approx(1 - auc(first, is_positive), abs=1e-12)
+
+
+@pytest.mark.parametrize(("n_positive", "n_negative"), [(20, 20), (8, 60), (65, 65)])
+def test_auc_by_chance_holds_95_of_100_scores_that_know_nothing(n_positive: int, n_negative: int) -> None:
+    rng, is_positive = np.random.default_rng(14), np.arange(n_positive + n_negative) < n_positive
+    areas = np.array([auc(rng.normal(size=len(is_positive)), is_positive) for _ in range(2000)])
+    band = auc_by_chance(n_positive, n_negative)
+    assert ((band.low <= areas) & (areas <= band.high)).mean() == pytest.approx(0.95, abs=0.015)
+    assert band.value == 0.5 and (band.high < 0.6) == (n_positive == 65)
+
+
+def test_auc_by_chance_of_few() -> None:
+    assert (auc_by_chance(1, 1).low, auc_by_chance(1, 1).high) == (0.0, 1.0)
+    with pytest.raises(UsageError, match="both classes"):
+        auc_by_chance(0, 12)
 
 
 def test_auc_of_one_class_is_refused() -> None:
