@@ -5,7 +5,7 @@ None means not told. Nothing is guessed: an infant without a date of birth has n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -28,6 +28,7 @@ __all__ = [
     "Use",
     "age_days_at",
     "characteristics_at",
+    "earliest_first",
     "label_of",
 ]
 
@@ -142,3 +143,8 @@ def characteristics_at(infant: CohortInfant, recording: CohortRecording) -> Char
         sex=infant.sex,
         birth_weight_g=infant.birth_weight_g,
     )
+
+
+def earliest_first(recordings: Iterable[CohortRecording]) -> list[CohortRecording]:
+    """By date, those without one last; recordings of one day stay in their order."""
+    return sorted(recordings, key=lambda one: one.recorded or date.max)

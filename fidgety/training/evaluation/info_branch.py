@@ -87,9 +87,8 @@ def _has_branch(run: Run) -> bool:
 
 
 def _known_rows(run: Run, cohort: Cohort) -> DoubleArray:
-    """(N, 4) of the infants whose characteristics are all known."""
-    infants = np.unique(run.internal.infants).tolist()
-    told = [characteristics_at(infant, recording) for infant, recording in first_recordings(cohort, infants)]
+    """(N, 4) of the infants whose characteristics are all known, at the first recording that the run learned from."""
+    told = [characteristics_at(infant, recording) for infant, recording in first_recordings(cohort, run.internal)]
     rows = [
         (1.0 if one.sex == "male" else 0.0, one.gestation_weeks, one.birth_weight_g, one.corrected_age_weeks)
         for one in told

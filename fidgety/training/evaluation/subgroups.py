@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
-from fidgety.cohort.records import Cohort, CohortInfant, CohortRecording, characteristics_at
+from fidgety.cohort.records import Cohort, CohortInfant, CohortRecording, characteristics_at, earliest_first
 from fidgety.records import BoolArray
 from fidgety.training.evaluation.cases import TOO_FEW, Cases, accuracy_of, auc_of, frequency_auc_of, gather_cases
 from fidgety.training.evaluation.frequency import NO_WINDOWS
+from fidgety.training.evaluation.records import Predictions
 from fidgety.training.evaluation.study import Study, in_words
 from fidgety.training.evaluation.tables import NOT_RUN, Cell, Table
 
@@ -30,35 +31,39 @@ def subgroup_table(study: Study, setting: str) -> Table:
     run, cohort = study.lead, study.cohorts.get(setting)
     rows: list[tuple[Cell, ...]] = [("", "the cohort was not given", *(NOT_RUN,) * len(_COLUMNS))]
     if setting in run.settings and cohort is not None:
-        cases = gather_cases(run.settings[setting])
+        predictions = run.settings[setting]
+        cases = gather_cases(predictions)
         has_windows = not np.isnan(cases.fms_frequencies).all()
-        rows = [
-            (kind, group, *_figures(cases.pick(is_in), has_windows)) for kind, group, is_in in _groups(cohort, cases)
-        ]
+        groups = _groups(first_recordings(cohort, predictions))
+        rows = [(kind, group, *_figures(cases.pick(is_in), has_windows)) for kind, group, is_in in groups]
     return Table(
         f"subgroups_{setting}",
         f"Subgroups, {run.label}: {in_words(setting)}",
         ("by", "group", *_COLUMNS),
         tuple(rows),
         (
-            "Counts: infants with a risk. Age: the corrected one at the first recording; a limit belongs to the "
-            "older band. Intervals that overlap are no proof that groups are alike.",
+            "Counts: infants with a risk. Age: the corrected one at the first recording that the system was given; a "
+            "limit belongs to the older band. Intervals that overlap are no proof that groups are alike.",
         ),
     )
 
 
-def first_recordings(cohort: Cohort, infants: Sequence[str]) -> list[tuple[CohortInfant, CohortRecording]]:
-    """Each of these infants with its first recording."""
+def first_recordings(cohort: Cohort, predictions: Predictions) -> list[tuple[CohortInfant, CohortRecording]]:
+    """Each infant of a setting, sorted by id, with its earliest recording among those that have a row there.
+
+    The tables of a cohort also hold what inclusion removed, such as a recording at seven weeks: no system saw it.
+    """
+    given = set(predictions.recordings.tolist())
     first: dict[str, CohortRecording] = {}
-    for recording in cohort.recordings:
+    for recording in earliest_first(one for one in cohort.recordings if one.file in given):
         first.setdefault(recording.infant_id, recording)
     by_id = cohort.infants_by_id
-    return [(by_id[name], first[name]) for name in infants]
+    return [(by_id[name], first[name]) for name in np.unique(predictions.infants).tolist()]
 
 
-def _groups(cohort: Cohort, cases: Cases) -> Iterator[tuple[str, str, BoolArray]]:
+def _groups(firsts: list[tuple[CohortInfant, CohortRecording]]) -> Iterator[tuple[str, str, BoolArray]]:
     """Each group that has somebody, in the order of _ORDER, with is_in (N,)."""
-    told = [_memberships(*one) for one in first_recordings(cohort, cases.infants.tolist())]
+    told = [_memberships(*one) for one in firsts]
     for i, kind in enumerate(_KINDS):
         groups = {one[i] for one in told}
         for group in sorted(groups, key=lambda name: (_ORDER.index(name) if name in _ORDER else -1, name)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,25 @@ def test_info_table_of_a_branch_that_reads_one_thing(
     assert row["mean magnitude, logits"] == pytest.approx(0.5 * 1.875)
     assert (row["share"], row["direction"], row["infants"]) == (pytest.approx(1.0), pytest.approx(1.0), 40)
     assert found["birth weight"]["mean magnitude, logits"] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_info_table_reads_ages_that_the_run_saw(
+    maker: Any, cohort: Path, figures: Any, gestation_alone: dict[str, np.ndarray]
+) -> None:
+    """The branch reads the age in place of the gestation; every infant was also recorded a hundred days before."""
+    gestation_alone["info.hidden.weight"][0] = [0.0, 0.0, 0.0, 1.0]
+    folder = maker.run()
+    save(folder, **gestation_alone)
+    study = read_study([folder], cohort, [])
+    told = study.cohorts["internal"]
+    young = [
+        replace(one, file=f"young-{one.file}", recorded=one.recorded - timedelta(days=100 + 2 * number))
+        for number, one in enumerate(told.recordings)
+        if one.recorded is not None
+    ]
+    changed = replace(study, cohorts={"internal": replace(told, recordings=(*young, *told.recordings))})
+    found, expected = (figures(info_table(one))["corrected age"] for one in (changed, study))
+    assert found == expected and found["mean magnitude, logits"] > 0.1
 
 
 @pytest.mark.parametrize("account", [{}, {"without": ["info"]}, {"system": "stam"}])

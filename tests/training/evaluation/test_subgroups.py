@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 
-from fidgety.training.evaluation.subgroups import subgroup_table
+from fidgety.training.evaluation.subgroups import first_recordings, subgroup_table
 from fidgety.training.evaluation.tables import NOT_RUN
 
 
@@ -57,6 +58,28 @@ def test_subgroup_table_limits_belong_to_those_above(known_study: Any, figures: 
     found = figures(subgroup_table(changed, "internal"))
     assert found[("gestation", "37 weeks or more")]["infants"] == 40
     assert found[("birth weight", "2500 g or more")]["infants"] == 40
+
+
+def test_subgroup_table_takes_ages_from_recordings_that_were_included(known_study: Any) -> None:
+    """Every infant was also recorded at 40 days, too young to be included."""
+    cohort, by_id = known_study.cohorts["internal"], known_study.cohorts["internal"].infants_by_id
+    young = [
+        replace(one, file=f"young-{one.file}", recorded=by_id[one.infant_id].born + timedelta(days=40))
+        for one in cohort.recordings
+    ]
+    changed = replace(known_study, cohorts={"internal": replace(cohort, recordings=(*young, *cohort.recordings))})
+    assert subgroup_table(changed, "internal").rows == subgroup_table(known_study, "internal").rows
+
+
+def test_first_recordings_are_the_earliest_by_date(known_study: Any) -> None:
+    cohort, predictions = known_study.cohorts["internal"], known_study.lead.internal
+    first, second = cohort.recordings[:2]
+    later = replace(second, infant_id=first.infant_id, recorded=first.recorded + timedelta(days=14))
+    told = replace(cohort, recordings=(later, first))
+    both = replace(predictions, infants=np.array([first.infant_id] * 2), recordings=np.array([later.file, first.file]))
+    assert first_recordings(told, both) == [(cohort.infants[0], first)]
+    alone = replace(predictions, infants=both.infants[:1], recordings=both.recordings[:1])
+    assert first_recordings(told, alone) == [(cohort.infants[0], later)]
 
 
 def test_subgroup_table_without_the_cohort(known_study: Any, figures: Any) -> None:
