@@ -44,6 +44,7 @@ Method = Literal["line", "temperature"]
 Line = tuple[float, float]  # slope and intercept on the logit of the risk
 
 _EDGE = 1e-7  # risks are single-precision numbers: this near to 0 or 1 nothing more is told
+_LEAST_SLOPE = 1e-4  # of a correction: below, all risks become one, and rounding may leave nothing of it
 _N_FOLDS = 5
 _SEED = 20230707  # of the folds: the same infants fall into the same ones
 
@@ -99,27 +100,25 @@ def calibrate_probability(
 
     `method`: "line" moves slope and intercept, "temperature" the slope alone (`fit_correction`). There is no isotonic
     regression: its steps need several hundred infants, and tie risks that differ. Raises UsageError where the infants
-    rank the wrong way round: no line mends that.
+    rank the wrong way round, which no line mends, and where one of the lines does not rise: it would rank them so.
     """
     if auc(scores.risks, scores.is_risk) < 0.5:
         raise UsageError(
             f"{scores.site}: infants at risk have lower risks than normal ones; check labels and recordings, this "
             "bundle cannot be calibrated here"
         )
-    has_intercept = method == "line"
-    slope, intercept = fit_correction(scores.logits, scores.is_risk, has_intercept=has_intercept)
+    folds = _folds(scores.is_risk)
+    slope, intercept = _rising_line(scores, folds >= 0, method, "to all infants")
     new = dataclasses.replace(
         present,
         risk_slope=round(slope * present.risk_slope, 6),
         risk_intercept=round(slope * present.risk_intercept + intercept, 6),
     )
     after = np.empty(len(scores.risks))
-    folds = _folds(scores.is_risk)
     for fold in range(_N_FOLDS):
         left_out = folds == fold
         if left_out.any():
-            learnt = scores.logits[~left_out], scores.is_risk[~left_out]
-            line = fit_correction(*learnt, has_intercept=has_intercept)
+            line = _rising_line(scores, ~left_out, method, f"without a fifth of the infants ({int(left_out.sum())})")
             after[left_out] = sigmoid(line[0] * scores.logits[left_out] + line[1])
     return new, dataclasses.replace(scores, risks=after)
 
@@ -174,6 +173,22 @@ def derive_bundle(bundle: Bundle, path: Path, **changes: object) -> Bundle:
     """
     manifest = derived_manifest(bundle, **changes)
     return write_bundle(path, manifest, {name: bundle.file(name) for name in bundle.manifest.files})
+
+
+def _rising_line(scores: SiteScores, rows: BoolArray, method: Method, fitted: str) -> Line:
+    """The correction that these infants ask for, rows (N,). Raises UsageError where it does not rise with the risk.
+
+    The AUC is no guard against that: a third of the normal infants far above everybody else leaves it at .66, and turns
+    the line round.
+    """
+    line = fit_correction(scores.logits[rows], scores.is_risk[rows], has_intercept=method == "line")
+    if line[0] < _LEAST_SLOPE:
+        raise UsageError(
+            f"{scores.site}: the line fitted {fitted} does not rise (slope {line[0]:.3f}), so that a higher risk would "
+            "mean less. Some normal infants have very high risks, or some at risk very low ones: check their labels "
+            "and recordings, or add infants; by these this bundle cannot be calibrated"
+        )
+    return line
 
 
 def _folds(is_risk: BoolArray) -> NDArray[np.int64]:

@@ -22,6 +22,7 @@ from fidgety.training.site import (
     probability_figures,
     site_scores,
 )
+from fidgety.training.statistics.roc import auc
 
 PRESENT = ProbabilityCalibration(1.2, 3.0, -0.5)
 POINT = OperatingPoint(0.5, 0.25, "by cost", None)
@@ -63,6 +64,28 @@ def test_calibrate_probability_does_not_turn_a_ranking_round() -> None:
     wrong = _site(60, 4)
     with pytest.raises(UsageError, match="lower risks than normal ones; check labels"):
         calibrate_probability(replace(wrong, is_risk=~wrong.is_risk), PRESENT, "line")
+
+
+def _with_false_alarms(n_alarms: int) -> SiteScores:
+    """30 infants at risk, 50 normal ones below them, and some more normal ones far above everybody."""
+    rng = np.random.default_rng(0)
+    at_risk = rng.normal(0.5, 0.3, 30)
+    logits = np.r_[at_risk, rng.normal(-0.5, 0.3, 50), rng.normal(5.0, 0.3, n_alarms)]
+    return SiteScores("ward-7", 1 / (1 + np.exp(-logits)), np.arange(len(logits)) < 30, 0)
+
+
+@pytest.mark.parametrize("method", ["line", "temperature"])
+def test_calibrate_probability_refuses_a_line_that_falls(method: Any) -> None:
+    """Slope -.16 and -.29, though the infants rank the right way round."""
+    site = _with_false_alarms(25)
+    assert auc(site.risks, site.is_risk) > 0.65
+    with pytest.raises(UsageError, match=r"to all infants does not rise \(slope -0\..*check their labels"):
+        calibrate_probability(site, PRESENT, method)
+
+
+def test_calibrate_probability_refuses_a_line_that_falls_without_a_fold() -> None:
+    with pytest.raises(UsageError, match=r"without a fifth of the infants .* does not rise"):
+        calibrate_probability(_with_false_alarms(12), PRESENT, "line")  # slope .005 of all, -.018 without one fold
 
 
 @pytest.mark.parametrize(("sensitivity", "n_risk"), [(0.9, 9), (0.9, 31), (0.95, 40), (0.5, 4)])
