@@ -165,12 +165,12 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class SiteFigures:
-    """What the risk threshold does at one site, whose labelled infants it was chosen on."""
+    """What the risk threshold does at one site, whose labelled infants it was chosen on: one recording of each."""
 
     site: str
     n_risk: int
     n_normal: int
-    sensitivity: Share  # expected of infants to come
+    sensitivity: Share  # expected of infants to come, recorded once
     specificity: Share
     prevalence: float | None  # of risk among the infants whom the site records; None = not told
     ppv: float | None  # of a finding of risk, at that prevalence

@@ -132,13 +132,13 @@ def _score_site(cohort: Path, out: Path, bundle: Bundle) -> SiteScores:
         from fidgety.training.site import site_scores
     from fidgety.batch import Request, make_folder, score_one
     from fidgety.cohort.inclusion import InclusionRules, include
-    from fidgety.cohort.records import characteristics_at
+    from fidgety.cohort.records import characteristics_at, earliest_first
 
     least_s = bundle.manifest.quality.min_assessable_s
     included = include(read_cohort(cohort), InclusionRules(use="evaluation", min_recording_s=least_s)).cohort
     folder = make_folder(out / "results")
     infants, scored = included.infants_by_id, []
-    for number, recording in enumerate(included.recordings, start=1):
+    for number, recording in enumerate(earliest_first(included.recordings), start=1):
         log(f"score {number} of {len(included.recordings)}: {recording.file}")
         infant = infants[recording.infant_id]
         request = Request(bundle, characteristics_at(infant, recording), folder)
@@ -151,6 +151,7 @@ def _score_site(cohort: Path, out: Path, bundle: Bundle) -> SiteScores:
         f"{found.site}: {n_risk} infants at risk, {len(found.is_risk) - n_risk} normal; {found.n_refused} could not be "
         "assessed and would be referred"
     )
+    print("of each infant the first recording that could be assessed counts: figures are of one recording")
     return found
 
 

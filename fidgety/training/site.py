@@ -3,7 +3,8 @@
     assessments, labels --site_scores--> one risk an infant --calibrate_probability, choose_operating_point--> Manifest
 
 Infants whose recordings could not be assessed are no part of either: they are referred (intention to screen) and
-counted. Of several recordings of an infant the highest risk counts: a child is referred when one of them says so.
+counted. Of several recordings of an infant the first that could be assessed counts, whatever its risk: the device
+judges one recording, and what the highest risk of several keeps, a single one would not.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ _SEED = 20230707  # of the folds: the same infants fall into the same ones
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SiteScores:
-    """N infants of one site. risks: (N,) as the bundle calibrated them. is_risk: (N,) the experts' label."""
+    """N infants of one site, one recording each. risks: (N,) as the bundle calibrated them. is_risk: (N,) the experts'
+    label.
+    """
 
     site: str
     risks: NDArray[np.float64]
@@ -75,21 +78,22 @@ class ProbabilityFigures:
 
 
 def site_scores(site: str, scored: Iterable[tuple[str, bool, Assessment]]) -> SiteScores:
-    """Infant's id, label (True = risk) and result of every recording -> one risk an infant.
+    """Infant's id, label (True = risk) and result of every recording, the earliest first -> one risk an infant, that of
+    its first recording that could be assessed.
 
     Raises UsageError where a class has fewer than two infants that could be assessed.
     """
     labels: dict[str, bool] = {}
-    highest: dict[str, float] = {}
+    first: dict[str, float] = {}
     for infant, label, assessment in scored:
         labels[infant] = label
         if assessment.risk is not None:
-            highest[infant] = max(assessment.risk.probability, highest.get(infant, 0.0))
-    is_risk = np.array([labels[infant] for infant in highest], bool)
+            first.setdefault(infant, assessment.risk.probability)
+    is_risk = np.array([labels[infant] for infant in first], bool)
     for name, n in (("at risk", int(is_risk.sum())), ("normal", int((~is_risk).sum()))):
         if n < 2:
             raise UsageError(f"{site}: {n} infants that are {name} could be assessed: calibrating needs two or more")
-    return SiteScores(site, np.array(list(highest.values())), is_risk, len(labels) - len(highest))
+    return SiteScores(site, np.array(list(first.values())), is_risk, len(labels) - len(first))
 
 
 def calibrate_probability(
@@ -148,7 +152,8 @@ def probability_figures(scores: SiteScores) -> ProbabilityFigures:
 def choose_operating_point(
     scores: SiteScores, present: OperatingPoint, sensitivity: float, prevalence: float | None
 ) -> OperatingPoint:
-    """The risk threshold that finds infants at risk of this site with at least the wanted sensitivity, and its figures.
+    """The risk threshold that finds infants at risk of this site with at least the wanted sensitivity, and its figures:
+    all of them of one recording an infant.
 
     `prevalence`: share at risk among the infants whom the site records; None leaves the predictive values out. Raises
     UsageError for shares outside (0, 1), and where there are too few infants at risk to promise the sensitivity.
@@ -162,7 +167,10 @@ def choose_operating_point(
     cleared = _share(counted.value, counted.low, counted.high)
     ppv, npv = (None, None) if prevalence is None else predictive_values(found.value, cleared.value, prevalence)
     figures = SiteFigures(scores.site, len(risks), len(normal), found, cleared, prevalence, _known(ppv), _known(npv))
-    chosen_by = f"a sensitivity of {sensitivity:g} or more, promised by {len(risks)} infants at risk of {scores.site}"
+    chosen_by = (
+        f"a sensitivity of {sensitivity:g} or more for one recording, promised by the first recordings of {len(risks)} "
+        f"infants at risk of {scores.site}"
+    )
     return OperatingPoint(present.fms_threshold, float(threshold), chosen_by, figures)
 
 

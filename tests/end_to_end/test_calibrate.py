@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import shutil
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -66,3 +69,27 @@ def test_calibrate_operating_point_then_probability(run: Run, site: Path, out: P
 def test_calibrate_operating_point_with_too_few_infants(run: Run, site: Path, out: Path) -> None:
     refused = run("calibrate", "operating-point", site, "--out", out, "--sensitivity", ".95")
     assert refused.code == 2 and "needs 19 infants at risk or more, 3 could be assessed" in refused.err
+
+
+def test_calibrate_counts_the_earliest_recording_wherever_it_stands(
+    run: Run, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Infant 0 has two recordings, the later one first in the table and with the higher risk. Nothing is scored."""
+    folder = shutil.copytree(site, tmp_path / "ward-7")
+    with (folder / "recordings.csv").open(newline="", encoding="utf-8") as stream:
+        head, first, *others, last = csv.reader(stream)
+    later = [first[0], last[1], "2023-02-24"]  # three weeks after the first
+    with (folder / "recordings.csv").open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([head, later, first, *others])
+    risks = {first[1]: 0.3, later[1]: 0.9} | dict(zip((row[1] for row in others), (0.6, 0.1, 0.1, 0.1), strict=True))
+
+    def known(address: str, *_: object) -> SimpleNamespace:
+        risk = next(risk for file, risk in risks.items() if address.endswith(Path(file).name))
+        return SimpleNamespace(assessment=SimpleNamespace(risk=SimpleNamespace(probability=risk)))
+
+    monkeypatch.setattr("fidgety.batch.score_one", known)
+    told = run("calibrate", "operating-point", folder, "--out", tmp_path / "out", "--sensitivity", ".6")
+    assert told.code == 0, told.err
+    assert "2 infants at risk, 3 normal" in told.out and "figures are of one recording" in told.out
+    point = open_bundle(tmp_path / "out" / "bundle").manifest.operating_point
+    assert point.risk_threshold == 0.3 and "for one recording" in point.chosen_by

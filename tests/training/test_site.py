@@ -156,11 +156,26 @@ def test_choose_operating_point_that_cannot_be(sensitivity: float, prevalence: f
         choose_operating_point(_site(60, 9), POINT, sensitivity, prevalence)
 
 
-def test_site_scores_takes_the_highest_risk_and_counts_who_is_referred() -> None:
+def test_choose_operating_point_keeps_its_promise_for_one_recording() -> None:
+    """Infants at risk with four recordings each, and others with one, as a device sees them."""
+    rng, found, promised = np.random.default_rng(13), [], []
+    for _ in range(300):
+        risks = 1 / (1 + np.exp(-(rng.normal(1.0, 0.7, (41, 1)) + rng.normal(0.0, 1.0, (41, 4)))))
+        told = [(f"risk-{i}", True, _assessed(risk)) for i in range(40) for risk in risks[i]]
+        told += [(f"normal-{i}", False, _assessed(0.1)) for i in range(2)]
+        chosen = choose_operating_point(site_scores("ward-7", told), POINT, 0.95, None)
+        assert chosen.site is not None and "for one recording" in chosen.chosen_by
+        found += (1 / (1 + np.exp(-(rng.normal(1.0, 0.7, 200) + rng.normal(0.0, 1.0, 200)))) >= chosen.risk_threshold,)
+        promised.append(chosen.site.sensitivity.value)
+    assert np.mean(found) >= np.mean(promised) - 0.005 and np.mean(promised) >= 0.95
+
+
+def test_site_scores_takes_the_first_recording_that_could_be_assessed_and_counts_who_is_referred() -> None:
     told = [("a", True, 0.3), ("a", True, 0.7), ("b", True, None), ("b", True, 0.6), ("c", False, 0.1)]
+    told += [("b", True, 0.2), ("c", False, None)]
     told += [("d", False, 0.2), ("e", False, None)]
     scores = site_scores("ward-7", [(infant, label, _assessed(risk)) for infant, label, risk in told])
-    assert scores.risks.tolist() == [0.7, 0.6, 0.1, 0.2] and scores.is_risk.tolist() == [True, True, False, False]
+    assert scores.risks.tolist() == [0.3, 0.6, 0.1, 0.2] and scores.is_risk.tolist() == [True, True, False, False]
     assert scores.n_refused == 1
     with pytest.raises(UsageError, match="1 infants that are normal could be assessed"):
         site_scores("ward-7", [(infant, label, _assessed(risk)) for infant, label, risk in told if infant != "d"])
