@@ -154,7 +154,8 @@ def check(
 def pose(
     recording: Annotated[str, typer.Argument(help="Video or camera.")],
     out: Annotated[
-        Path | None, typer.Option("--out", help="Pose track to write (default: beside the recording).")
+        Path | None,
+        typer.Option("--out", help="Pose track to write (default: beside the recording; a camera's here)."),
     ] = None,
     seconds: Seconds = None,
     bundle_path: BundlePath = None,
@@ -162,12 +163,12 @@ def pose(
     device_name: DeviceOption = DeviceName.auto,
 ) -> None:
     """Turn a recording into a pose track, which `score` takes in its place."""
-    from fidgety.batch import write_poses
+    from fidgety.batch import default_track, write_poses
     from fidgety.progress import Progress
 
     model = load_bundle(bundle_path)
     chosen = load_device(device_name, model)
-    target = out or Path(recording).with_suffix(".poses")
+    target = out or default_track(recording)
     with Progress() as progress:
         n = write_poses(recording, target, model, seconds, threads, progress.start, chosen)
     print(f"{n} poses written to {target}")
@@ -199,6 +200,7 @@ def _check_one(
     from fidgety.errors import SourceError
     from fidgety.progress import Progress
     from fidgety.report.text import format_quality
+    from fidgety.runtime.address import shown_address
 
     try:
         with Progress() as progress:
@@ -206,7 +208,7 @@ def _check_one(
     except SourceError as error:
         log(f"fidgety: {error}")
         return SourceError.exit_code
-    print(format_quality(address, quality))
+    print(format_quality(shown_address(address), quality))
     return 0 if quality.is_assessable else NotAssessable.exit_code
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "Frame",
     "LiftedTrack",
     "Moment",
+    "PictureFacts",
     "Pose",
     "PoseTrack",
     "Quality",
@@ -100,6 +101,15 @@ class LiftedTrack:
     joints: FloatArray  # (T, 17, 3) float32, trunk lengths, origin at the hip; picture's axes: x right, y down, z away
     joints_xy: FloatArray  # (T, 17, 2) float32, source-image pixels
     is_observed: BoolArray  # (T,) bool, as in PoseTrack
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFacts:
+    """What the pictures of a recording told, which its poses cannot tell again."""
+
+    size_px: tuple[int, int]  # width, height, upright
+    measures: Mapping[str, float | None]  # figures of PictureMonitor; None = not measurable
+    ended_early: str | None  # why the recording broke off; None = it did not
 
 
 VoidReason = Literal["frames missing", "gap too long"]

@@ -33,6 +33,7 @@ from fidgety.errors import BundleError, DeviceError, FidgetyError, SourceError, 
 from fidgety.records import Characteristics
 from fidgety.report.files import write_content
 from fidgety.report.table import read_json
+from fidgety.runtime.address import shown_address
 from fidgety.runtime.devices import Asked, Device, choose_device
 from fidgety.runtime.engine_files import default_engine_folder
 from fidgety.runtime.networks import accelerated_graphs
@@ -164,7 +165,7 @@ def score_for_caller(address: str, order: Order) -> Parcel:
 def _shared_path(task: Task) -> str:
     address = task.recording.address
     if address.isdecimal() or "://" in address:
-        raise UsageError(f"{address} is a camera: a cluster scores recordings; leave --cluster out")
+        raise UsageError(f"{shown_address(address)} is a camera: a cluster scores recordings; leave --cluster out")
     return str(Path(address).absolute())
 
 

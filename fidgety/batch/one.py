@@ -1,7 +1,8 @@
 """One recording -> its result on disk; what is scored already is not scored again.
 
 Each recording leaves `<name>-<hash>.json`, `.html` and `.poses` in the output folder, named by its content, so that two
-files of one name never meet. Every file appears whole or not at all, the `.json` last.
+files of one name never meet. What a camera shows comes once: its results are named by camera and time (`live.py`) and
+never take the place of others. Every file appears whole or not at all, the `.json` last.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,12 +22,14 @@ import onnxruntime
 
 from fidgety import __version__
 from fidgety.batch.faults import blaming_the_device
+from fidgety.batch.live import held_place, plain_name
 from fidgety.bundle import Bundle, sha256_of_file
 from fidgety.durable import Heed
 from fidgety.errors import DeviceError, SourceError, UnsettledError, UsageError
 from fidgety.records import Assessment, Characteristics, Quality
 from fidgety.report.page import write_report
 from fidgety.report.table import read_json, write_json
+from fidgety.runtime.address import camera_name
 from fidgety.runtime.devices import CPU, Device
 from fidgety.runtime.devices import SETTINGS as DEVICE_SETTINGS
 from fidgety.runtime.pipeline import Job, Watcher, assess_poses, assess_recording, check_recording, estimate_poses
@@ -95,16 +99,16 @@ def score_one(address: str, request: Request, watcher_for: WatcherFor, heed: Hee
     changed meanwhile), BundleError or DeviceError: also where what failed is the device's fault, such as too many open
     files; what `heed` raises.
     """
-    path = Path(address)
+    path, camera = Path(address), camera_name(address)
     with blaming_the_device(), _standing_still(path):
         try:
-            sha256 = sha256_of_file(path, heed) if path.is_file() else None
+            sha256 = sha256_of_file(path, heed) if camera is None and path.is_file() else None
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {error.strerror}") from error
-        stem = None if request.folder is None else result_stem(request.folder, path, sha256)
-        if (present := present_result(stem, sha256, request)) is not None:
-            return present
-        assessment = _score(address, sha256, stem, request, watcher_for)
+        with _place(path, camera, sha256, request) as stem:
+            if (present := present_result(stem, sha256, request)) is not None:
+                return present
+            assessment = _score(address, sha256, stem, request, watcher_for)
     if stem is None:
         return Outputs(assessment, None, is_new=True)
     with blaming_the_device():
@@ -167,6 +171,8 @@ def write_poses(
 
     Raises SourceError, UsageError, BundleError or DeviceError.
     """
+    if camera_name(address) is not None and target.exists():
+        raise UsageError(f"{target} is there already, and what a camera shows comes once: name another --out")
     part = target.with_name(target.name + ".part")
     with open_source(address) as source:
         _require_end(source.info, max_duration_s)
@@ -177,6 +183,18 @@ def write_poses(
         finally:
             _remove(part)
     return n_poses
+
+
+@contextmanager
+def _place(path: Path, camera: str | None, sha256: str | None, request: Request) -> Iterator[Path | None]:
+    """Where the results go, without their suffix; None = nowhere."""
+    if request.folder is None:
+        yield None
+    elif camera is None:
+        yield result_stem(request.folder, path, sha256)
+    else:
+        with held_place(request.folder, camera) as stem:
+            yield stem
 
 
 @contextmanager
@@ -204,7 +222,7 @@ def _score(
     address: str, sha256: str | None, stem: Path | None, request: Request, watcher_for: WatcherFor
 ) -> Assessment:
     path = Path(address)
-    if path.suffix in POSE_SUFFIXES and not path.is_dir():
+    if camera_name(address) is None and path.suffix in POSE_SUFFIXES and not path.is_dir():
         poses = open_poses(path, request.fps)
         job = _job(path.name, sha256, None, request)
         info = SourceInfo(path.name, 0.0, None, is_live=False)
@@ -212,7 +230,7 @@ def _score(
     with open_source(address) as source:
         _require_end(source.info, request.max_duration_s)
         part = None if stem is None else _with(stem, ".poses.part")
-        job = _job(source.info.name, sha256, part, request)
+        job = _job(source.info.name, sha256, part, request, is_live=source.info.is_live)
         try:
             assessment = assess_recording(source, request.bundle, job, watcher_for(source.info))
             if stem is not None and part is not None:
@@ -242,7 +260,8 @@ def _remove(part: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _job(name: str, sha256: str | None, poses_path: Path | None, request: Request) -> Job:
+def _job(name: str, sha256: str | None, poses_path: Path | None, request: Request, *, is_live: bool = False) -> Job:
+    started = {"started_at": datetime.now().astimezone().isoformat(timespec="seconds")} if is_live else {}
     return Job(
         name,
         request.characteristics,
@@ -250,7 +269,7 @@ def _job(name: str, sha256: str | None, poses_path: Path | None, request: Reques
         poses_path,
         request.max_duration_s,
         request.n_threads,
-        {**_settings(request), **request.device.settings(), **versions()},
+        {**_settings(request), **started, **request.device.settings(), **versions()},
         request.device,
     )
 
@@ -270,9 +289,8 @@ def versions() -> dict[str, str]:
 
 
 def result_stem(folder: Path, path: Path, sha256: str | None) -> Path:
-    """`folder/name-hash8`; a camera's results are named by its address."""
-    name = path.name if sha256 is None else f"{path.stem}-{sha256[:8]}"
-    return folder / "".join(c if c.isalnum() or c in "-_. " else "_" for c in name)
+    """`folder/name-hash8` of a file."""
+    return folder / plain_name(path.name if sha256 is None else f"{path.stem}-{sha256[:8]}")
 
 
 def _with(stem: Path, suffix: str) -> Path:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fidgety.errors import UsageError
+from fidgety.runtime.address import is_network_camera, shown_address
 from fidgety.runtime.posefile import POSE_SUFFIXES
 
 __all__ = ["VIDEO_SUFFIXES", "Listing", "Recording", "find_recordings", "is_recording_name"]
@@ -28,8 +29,8 @@ VIDEO_SUFFIXES = frozenset((
 class Recording:
     """One recording of a call."""
 
-    address: str  # path, camera index or stream
-    shown: str  # its name in the table: the path below the folder it was found in
+    address: str  # path, camera index or stream, with the user and password of a network camera
+    shown: str  # its name in the table: the path below the folder it was found in; an address without them
     n_bytes: int  # 0: not a file
 
 
@@ -52,7 +53,8 @@ def find_recordings(names: Sequence[str], results: Path | None) -> Listing:
     has_folders = False
     for name in names:
         if not Path(name).is_dir():
-            found.setdefault(name, Recording(name, Path(name).name or name, _size(Path(name))))
+            shown = shown_address(name) if is_network_camera(name) else Path(name).name or name
+            found.setdefault(name, Recording(name, shown, _size(Path(name))))
             continue
         has_folders = True
         before = len(unreadable)

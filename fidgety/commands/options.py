@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fidgety.errors import UsageError
+from fidgety.runtime.address import without_passwords
 
 if TYPE_CHECKING:
     from fidgety.bundle import Bundle
@@ -68,8 +69,8 @@ KeyFile = Annotated[
 
 
 def log(text: str) -> None:
-    """A line on stderr: stdout is for results."""
-    print(text, file=sys.stderr, flush=True)
+    """A line on stderr, whatever it says without a camera's password: stdout is for results."""
+    print(without_passwords(text), file=sys.stderr, flush=True)
 
 
 def bundle_place(path: Path | None) -> Path:

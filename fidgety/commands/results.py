@@ -21,6 +21,7 @@ from fidgety.progress import Progress
 from fidgety.records import Assessment, Characteristics
 from fidgety.report.table import assessment_to_json, write_csv
 from fidgety.report.text import format_assessment, format_line, format_summary
+from fidgety.report.wording import clean_name
 
 __all__ = ["Output", "score_all"]
 
@@ -68,6 +69,7 @@ def _score_single(recording: Recording, request: Request, told: Mapping[str, Cha
     outputs = _score_with_bar(Task(1, recording, replace(request, characteristics=infant)))
     if output.is_json:
         _print_json(outputs)
+        _say_live_place(outputs)
     else:
         print(format_assessment(outputs.assessment))
         _print_report_place(outputs)
@@ -132,6 +134,8 @@ def _print_outcome(outcome: Outcome, pace: str, output: Output) -> None:
         _print_json(outcome.outputs)
     else:
         print(format_line(outcome.outputs.assessment), flush=True)
+    if outcome.outputs is not None:
+        _say_live_place(outcome.outputs)
     if sys.stderr.isatty() or outcome.task.number % 10 == 0:
         log(f"[{pace}]")
 
@@ -159,6 +163,13 @@ def _print_report_place(outputs: Outputs) -> None:
     if outputs.report is not None:
         again = "" if outputs.is_new else " (scored before; --force scores again)"
         print(f"Report     {outputs.report}{again}")
+
+
+def _say_live_place(outputs: Outputs) -> None:
+    """A camera's result has a name of its own every time: whoever watched it must be told where it is."""
+    assessment = outputs.assessment
+    if outputs.report is not None and assessment.recording_sha256 is None:
+        log(f"note: the result of {clean_name(assessment.recording)} is {outputs.report}")
 
 
 def _some(names: list[str]) -> str:

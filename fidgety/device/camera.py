@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import av
 
 from fidgety.errors import DeviceError, UsageError
+from fidgety.runtime.address import is_network_camera, shown_address, without_passwords
 
 __all__ = [
     "Camera",
@@ -108,7 +109,7 @@ class Camera(Protocol):
 class CameraPort(Protocol):
     """Where a camera is plugged in."""
 
-    name: str
+    name: str  # as it is shown and written: without user and password
     clock: Clock
 
     def open(self) -> Camera:
@@ -125,11 +126,12 @@ def camera_port(address: str, wanted: Wanted) -> CameraPort:
         from fidgety.device.gstreamer import GstreamerPort
 
         return GstreamerPort(address, wanted)
-    if address.lower().startswith(("rtsp://", "rtsps://")):
+    if is_network_camera(address):
         return _RtspPort(address)
     if address.isdecimal() or address.startswith("/dev/"):
         return _V4l2Port(address, wanted)
-    raise UsageError(f"--camera {address!r} is none: write 0, /dev/video0, csi:0, rtsp://..., or test:1080p25")
+    shown = shown_address(address)
+    raise UsageError(f"--camera {shown!r} is none: write 0, /dev/video0, csi:0, rtsp://..., or test:1080p25")
 
 
 class ContainerCamera:
@@ -195,11 +197,12 @@ class _V4l2Port:
 
 class _RtspPort:
     def __init__(self, address: str) -> None:
-        self.name, self.clock = address, Clock()
+        self.name, self.clock = shown_address(address), Clock()
+        self._address = address  # with user and password: for the decoder alone
 
     def open(self) -> ContainerCamera:
         try:
-            container = av.open(self.name, options={"rtsp_transport": "tcp"}, timeout=(_OPEN_S, _READ_S))
+            container = av.open(self._address, options={"rtsp_transport": "tcp"}, timeout=(_OPEN_S, _READ_S))
         except (av.FFmpegError, OSError) as error:
             raise CameraError(explain_camera(self.name, error)) from error
         return ContainerCamera(container, self.name, self.clock)
@@ -224,7 +227,7 @@ def explain_camera(name: str, error: Exception) -> str:
         return f"the camera {name} does not answer: is it switched on, and on this network?"
     if code == errno.ENOTTY:
         return f"{name} is no camera: name another one"
-    reason = str(getattr(error, "strerror", None) or error).strip().rstrip(".").lower()
+    reason = without_passwords(str(getattr(error, "strerror", None) or error)).strip().rstrip(".").lower()
     return f"the camera {name} does not work ({reason}): unplug it, plug it in again, and try once more"
 
 

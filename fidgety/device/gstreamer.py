@@ -20,6 +20,7 @@ import av
 
 from fidgety.device.camera import CameraError, Capture, Clock, ContainerCamera, Wanted
 from fidgety.errors import UsageError
+from fidgety.runtime.address import shown_address
 
 __all__ = ["GstreamerPort", "pipeline"]
 
@@ -126,7 +127,7 @@ def pipeline(address: str, wanted: Wanted) -> list[str]:
             source = ["v4l2src", f"device={place}", "!", f"image/jpeg,{size}", "!", "jpegdec", "!", "nvvidconv"]
             source += ["!", "video/x-raw(memory:NVMM),format=NV12"]
     else:
-        raise UsageError(f"--camera {address!r} is none: write csi:0, or gst:/dev/video0")
+        raise UsageError(f"--camera {shown_address(address)!r} is none: write csi:0, or gst:/dev/video0")
     if place == "test":
         encoder = ["x264enc", "tune=zerolatency", "speed-preset=ultrafast", f"key-int-max={every}"]
         encoder += [f"bitrate={bits_per_s // 1000}"]

@@ -1,12 +1,12 @@
 """The lean runtime: a recording in, an assessment out. No torch, no export, no training code.
 
 The order of the files is the order of the data:
-source.py    recording or camera -> Frame
+source.py    recording or camera -> Frame (address.py: what of a camera's address may be shown)
 session.py   a loaded graph (networks.py what is expected of it, devices.py where it runs, open_session.py the entry;
              onnx_session.py, tensorrt_session.py the engines, engine_files.py those on disk, probe.py what is there)
 pose.py      Frame -> Pose (crop.py follows the infant, both_sides.py joins plain and mirrored readings; readers.py the
              network: blazepose.py, or the user's own: keypoint_network.py, whose places heatmap_pose.py finds)
-posefile.py  Pose <-> disk, written as they come
+posefile.py  Pose <-> disk, written as they come, and what the pictures told (origin.py: what a stored track is worth)
 track.py     poses -> rows at 25 Hz
 doubt.py     what is hardly seen moves only slowly
 lift.py      2D keypoints -> H36M-17 in 3D (upright.py, stream_lifter.py: the temporal lifter; lifter_form.py its form)

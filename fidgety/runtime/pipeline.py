@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from fidgety.records import (
     Frame,
     LiftedTrack,
     Moment,
+    PictureFacts,
     Pose,
     Quality,
     QualityReason,
@@ -40,6 +42,7 @@ from fidgety.runtime.doubt import steady_doubtful
 from fidgety.runtime.lift import TrackLifter, lift_tracks
 from fidgety.runtime.networks import graph_of, lifter_network
 from fidgety.runtime.noise_floor import NoiseFloor
+from fidgety.runtime.origin import describe_origin, origin_banner, origin_reasons
 from fidgety.runtime.picture import PictureMonitor
 from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.posefile import PoseRecording, PoseWriter
@@ -91,10 +94,15 @@ class _Monitors:
     posture: PostureMonitor
     picture: PictureMonitor
     noise_floor: NoiseFloor
+    size_px: tuple[int, int] | None = None  # width, height of the pictures; None = not known
     last_time_s: float = 0.0
 
     def measures(self) -> dict[str, float | None]:
         return {**self.posture.measures(), **self.picture.measures(), **self.noise_floor.measures()}
+
+    def pictures(self, source: Source) -> PictureFacts | None:
+        """What the pictures told, once all have been seen; None where there was none."""
+        return None if self.size_px is None else PictureFacts(self.size_px, self.picture.measures(), source.ended_early)
 
 
 # The stages are the threads. OpenCV's own pool, on pictures as small as ours, only spins on the cores that they need:
@@ -115,14 +123,22 @@ def assess_recording(source: Source, bundle: Bundle, job: Job, watch: Watcher | 
             timed(job.times, "pose", lambda read: _observed(estimator, read, monitors), frames), _POSES_AHEAD, "pose"
         ) as poses,
     ):
-        return _assess(_recorded(poses, skeleton, job, bundle, watch), skeleton, monitors, mam, bundle, job, source)
+        pictures = partial(monitors.pictures, source)
+        recorded = _recorded(poses, skeleton, job, bundle, watch, pictures)
+        return _assess(recorded, skeleton, monitors, mam, bundle, job, pictures)
 
 
 def assess_poses(recording: PoseRecording, bundle: Bundle, job: Job, watch: Watcher | None = None) -> Assessment:
-    """Score a stored pose track. What only pictures can tell (light, focus, camera) stays unjudged."""
+    """Score a stored pose track. It is judged by what its pictures told; what it does not tell is a warning."""
     monitors = _Monitors(PostureMonitor(recording.skeleton), PictureMonitor(), NoiseFloor())
+    told = recording.pictures
+    monitors.size_px = None if told is None else told.size_px
     poses = _watched(_postured(recording.poses, monitors), watch)
-    return _assess(poses, recording.skeleton, monitors, Mam(bundle, device=job.device), bundle, job, None)
+    mam = Mam(bundle, device=job.device)
+    result = _assess(poses, recording.skeleton, monitors, mam, bundle, job, lambda: told)
+    origin = origin_reasons(recording, bundle, monitors.picture.measures())
+    quality = replace(result.quality, reasons=(*result.quality.reasons, *origin))
+    return replace(result, quality=quality, banner=origin_banner(recording, bundle))
 
 
 def check_recording(source: Source, bundle: Bundle, job: Job, watch: Watcher | None = None) -> Quality:
@@ -136,19 +152,21 @@ def check_recording(source: Source, bundle: Bundle, job: Job, watch: Watcher | N
         lifted = monitors.noise_floor.listen(lift_poses(_watched(poses, watch), estimator.skeleton, bundle, job.device))
         windows = cut_windows(lifted, bundle.manifest.mam, bundle.manifest.track.fps)
         assessable = [Stretch(w.start_s, w.end_s) for w in windows if w.void is None]
-    return _judge(monitors, _covered_s(assessable), bundle, job, source)
+    return _judge(monitors, _covered_s(assessable), bundle, job, monitors.pictures(source))
 
 
 def estimate_poses(source: Source, bundle: Bundle, job: Job, watch: Watcher | None = None) -> int:
-    """Write the recording's poses to `job.poses_path`; give their number."""
+    """Write the recording's poses, and what its pictures told, to `job.poses_path`; give the number of poses."""
     if job.poses_path is None:
         raise ValueError("no path for the poses")
     estimator = PoseEstimator(bundle, job.n_threads, job.device)
+    monitors = _Monitors(PostureMonitor(estimator.skeleton), PictureMonitor(), NoiseFloor())
     with (
         Prefetch(_until(source.frames(), job.max_duration_s), _FRAMES_AHEAD, "decode") as frames,
-        Prefetch(estimator.poses(frames), _POSES_AHEAD, "pose") as poses,
+        Prefetch(_observed(estimator, frames, monitors), _POSES_AHEAD, "pose") as poses,
     ):
-        return sum(1 for _ in _recorded(poses, estimator.skeleton, job, bundle, watch))
+        pictures = partial(monitors.pictures, source)
+        return sum(1 for _ in _recorded(poses, estimator.skeleton, job, bundle, watch, pictures))
 
 
 def window_recording(source: Source, bundle: Bundle) -> Iterator[Window]:
@@ -176,8 +194,9 @@ def _assess(
     mam: Mam,
     bundle: Bundle,
     job: Job,
-    source: Source | None,
+    pictures: Callable[[], PictureFacts | None],
 ) -> Assessment:
+    """pictures: asked when the last pose has been read."""
     manifest = bundle.manifest
     kept: list[FloatArray] = []
     lifted = timed(job.times, "lift", lambda read: lift_poses(read, skeleton, bundle, job.device), poses)
@@ -185,7 +204,7 @@ def _assess(
     windows = cut_windows(pieces, manifest.mam, manifest.track.fps)
     scores = list(timed(job.times, "mam", mam.score, windows))
     scored = [Stretch(s.start_s, s.end_s) for s in scores if s.fms_probability is not None]
-    quality = _judge(monitors, _covered_s(scored), bundle, job, source)
+    quality = _judge(monitors, _covered_s(scored), bundle, job, pictures())
     timeline = tuple(s for s in scores if s.is_localisation)
     threshold = manifest.operating_point.fms_threshold
     frequency = fms_frequency(scores, threshold) if quality.is_assessable else None
@@ -222,7 +241,8 @@ def _observed(estimator: PoseEstimator, frames: Iterable[Frame], monitors: _Moni
     seen: deque[Frame] = deque()
     for pose in estimator.poses(_kept(frames, seen)):
         frame = seen.popleft()
-        monitors.posture.observe(pose, (frame.width_px, frame.height_px))
+        monitors.size_px = (frame.width_px, frame.height_px)
+        monitors.posture.observe(pose, monitors.size_px)
         monitors.picture.observe(frame, pose)
         monitors.last_time_s = frame.time_s
         yield pose
@@ -237,20 +257,28 @@ def _kept(frames: Iterable[Frame], seen: deque[Frame]) -> Iterator[Frame]:
 
 def _postured(poses: Iterable[Pose], monitors: _Monitors) -> Iterator[Pose]:
     for pose in poses:
-        monitors.posture.observe(pose, None)
+        monitors.posture.observe(pose, monitors.size_px)
         monitors.last_time_s = pose.time_s
         yield pose
 
 
 def _recorded(
-    poses: Iterable[Pose], skeleton: Skeleton, job: Job, bundle: Bundle, watch: Watcher | None
+    poses: Iterable[Pose],
+    skeleton: Skeleton,
+    job: Job,
+    bundle: Bundle,
+    watch: Watcher | None,
+    pictures: Callable[[], PictureFacts | None],
 ) -> Iterator[Pose]:
+    """Poses on their way, each written; what the pictures told only after the last: a track cut short has none."""
     if job.poses_path is None:
         yield from _watched(poses, watch)
         return
-    about = {"recording": job.name, "recording_sha256": job.sha256, "bundle": bundle.label}
+    about = {"recording": job.name, "recording_sha256": job.sha256, **describe_origin(bundle)}
     with PoseWriter(job.poses_path, skeleton, about) as writer:
         yield from _watched(writer.copy(poses), watch)
+        if (told := pictures()) is not None:
+            writer.finish(told)
 
 
 def _watched(poses: Iterable[Pose], watch: Watcher | None) -> Iterator[Pose]:
@@ -273,14 +301,17 @@ def _remembered(pieces: Iterable[LiftedTrack], kept: list[FloatArray]) -> Iterat
         yield piece
 
 
-def _judge(monitors: _Monitors, assessable_s: float, bundle: Bundle, job: Job, source: Source | None) -> Quality:
-    measures = {**monitors.measures(), "assessable_s": assessable_s}
+def _judge(
+    monitors: _Monitors, assessable_s: float, bundle: Bundle, job: Job, pictures: PictureFacts | None
+) -> Quality:
+    told = {} if pictures is None else {name: pictures.measures.get(name) for name in monitors.picture.measures()}
+    measures = {**monitors.measures(), **told, "assessable_s": assessable_s}
     quality = judge_quality(measures, job.characteristics, bundle.manifest.quality)
-    if source is not None and source.ended_early is not None:
+    if pictures is not None and pictures.ended_early is not None:
         cut = QualityReason(
             "ended-early",
             False,
-            f"The recording breaks off after {monitors.last_time_s:.0f} s ({source.ended_early}).",
+            f"The recording breaks off after {monitors.last_time_s:.0f} s ({pictures.ended_early}).",
             "copy it from the camera again",
         )
         quality = replace(quality, reasons=(*quality.reasons, cut))

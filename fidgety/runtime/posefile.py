@@ -1,17 +1,21 @@
 """Pose <-> disk. Poses are handed to the system one by one as they come, so a kill costs none of them.
 
 A power cut costs what the system had not yet written, a few seconds. A `.poses` file is one JSON line (format,
-skeleton, recording, bundle) and then fixed-size little-endian records. A file that breaks off in the middle of a record
-is read up to there. Foreign tracks come as `.npz` with COCO-17 keypoints.
+skeleton, recording, origin) and then fixed-size little-endian records. A file that breaks off in the middle of a record
+is read up to there. A whole one ends with what the pictures told, so that a track is judged as its recording was: in
+place of a record -1, where a frame's index would be, then length and CRC-32 of a JSON object, and that object. Foreign
+tracks come as `.npz` with COCO-17 keypoints.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,13 +23,15 @@ from typing import Any
 import numpy as np
 
 from fidgety.errors import DeviceError, SourceError, UnsettledError
-from fidgety.records import Pose
+from fidgety.records import PictureFacts, Pose
 from fidgety.skeleton import COCO_17, SKELETONS, Skeleton
 
 __all__ = ["POSE_SUFFIXES", "PoseRecording", "PoseWriter", "open_poses"]
 
 POSE_SUFFIXES = (".poses", ".npz")
 FORMAT = "fidgety-poses-2"
+_END = struct.Struct("<qII")  # -1, bytes of the JSON object that follows, its CRC-32
+_LONGEST_END = 1 << 16
 _LONGEST_LEAP_S = 600.0
 _BLOCK_POSES = 512
 
@@ -39,10 +45,11 @@ class PoseRecording:
     poses: Iterable[Pose]
     n_poses: int
     about: Mapping[str, Any]
+    pictures: PictureFacts | None = None  # None: not told; the track was cut short, or never had pictures
 
 
 class PoseWriter:
-    """Appends poses to `path`; the file is complete up to the last `write`. Use it with `with`."""
+    """Appends poses to `path`; the file is complete up to the last `write`, whole with `finish`. Use it with `with`."""
 
     def __init__(self, path: Path, skeleton: Skeleton, about: Mapping[str, Any]) -> None:
         """Raises DeviceError when the file cannot be made."""
@@ -78,6 +85,11 @@ class PoseWriter:
             row[name] = getattr(pose, name)
         row["n_others"] = -1 if pose.n_others is None else pose.n_others
         self._append(row.tobytes())
+
+    def finish(self, pictures: PictureFacts) -> None:
+        """Append what the pictures told, after the last pose. Raises DeviceError as `write` does."""
+        told = json.dumps(asdict(pictures)).encode()
+        self._append(_END.pack(-1, len(told), zlib.crc32(told)) + told)
 
     def _append(self, data: bytes) -> None:
         left = memoryview(data)
@@ -138,12 +150,55 @@ def _open_pose_file(path: Path) -> PoseRecording:
     if not is_ours:
         raise SourceError(f"{path} is no pose track of this program: make it with `fidgety pose`")
     record = _record_type(len(skeleton))
-    n = (path.stat().st_size - offset) // record.itemsize
+    times_s = _stored_times(_StoredPoses(path, record, offset, (path.stat().st_size - offset) // record.itemsize))
+    n = len(times_s)
     if n == 0:
         raise SourceError(f"{path} holds no poses: make it anew with `fidgety pose`")
-    stored = _StoredPoses(path, record, offset, n)
-    _check_times(path, "times", np.concatenate([rows["time_s"] for rows in stored.blocks()]))
-    return PoseRecording(path.name, skeleton, stored, n, about)
+    _check_times(path, "times", times_s)
+    pictures = _read_end(path, offset + n * record.itemsize)
+    return PoseRecording(path.name, skeleton, _StoredPoses(path, record, offset, n), n, about, pictures)
+
+
+def _stored_times(stored: _StoredPoses) -> np.ndarray[Any, Any]:
+    """(N,) float64 of the poses before the end, which may be longer than a record."""
+    times_s = [np.empty(0)]
+    for rows in stored.blocks():
+        is_pose = np.cumsum(rows["frame_index"] == -1) == 0
+        times_s.append(rows["time_s"][is_pose])
+        if not is_pose.all():
+            break
+    return np.concatenate(times_s)
+
+
+def _read_end(path: Path, offset: int) -> PictureFacts | None:
+    """What stands behind the last pose; None where the file breaks off before it or in it. Raises SourceError."""
+    with path.open("rb") as stream:
+        stream.seek(offset)
+        data = stream.read(_END.size + _LONGEST_END)
+    if len(data) < _END.size:
+        return None
+    mark, n_bytes, checksum = _END.unpack_from(data)
+    told = data[_END.size :]
+    if mark != -1 or len(told) < n_bytes:
+        return None
+    if len(told) > n_bytes or zlib.crc32(told) != checksum:
+        raise SourceError(f"{path}: what it tells of its pictures is damaged: make it anew with `fidgety pose`")
+    try:
+        return _facts(json.loads(told))
+    except (ValueError, KeyError, TypeError) as error:
+        raise SourceError(
+            f"{path} tells of its pictures in another way than this program ({error}): make it anew with `fidgety pose`"
+        ) from error
+
+
+def _facts(told: dict[str, Any]) -> PictureFacts:
+    """Raises ValueError, KeyError or TypeError for what is none."""
+    width_px, height_px = (int(px) for px in told["size_px"])
+    measures = {name: None if value is None else float(value) for name, value in told["measures"].items()}
+    if min(width_px, height_px) < 1 or not all(value is None or math.isfinite(value) for value in measures.values()):
+        raise ValueError("its numbers make no sense")
+    reason = told["ended_early"]
+    return PictureFacts((width_px, height_px), measures, None if reason is None else str(reason))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -45,7 +45,7 @@ class PostureMonitor:
         self._n_found = 0
         self._limbs_seen = np.zeros(len(self._limbs))
         self._distal_seen = np.zeros(len(self._distal))
-        self._n_outside = 0.0
+        self._n_sized, self._n_outside = 0, 0.0
         self._n_front = 0
         self._trunks_px = array("f")
         self._leg_ratios = array("f")
@@ -77,7 +77,7 @@ class PostureMonitor:
             "infant_share": self._n_found / self._n_poses if self._n_poses else None,
             "limb_coverage": float(self._limbs_seen.mean() / n) if n else None,
             "distal_coverage": float(self._distal_seen.min() / n) if n else None,
-            "outside_share": self._n_outside / n if n else None,
+            "outside_share": self._n_outside / self._n_sized if self._n_sized else None,
             "supine_share": self._n_front / n if n else None,
             "leg_to_trunk": float(np.median(self._leg_ratios)) if self._leg_ratios else None,
             "travel_trunks": self._travel(trunk_px),
@@ -109,6 +109,7 @@ class PostureMonitor:
         self._distal_seen += (scores[:, self._distal] >= _IN_VIEW).sum(axis=0)
         limbs = xy[:, self._limbs]
         if self._size_px is not None:
+            self._n_sized += len(xy)
             self._n_outside += float(_is_outside(limbs, self._size_px).mean(axis=1).sum())
         self._digest_trunk(xy, scores)
         in_a_row = np.concatenate([self._recent, limbs])

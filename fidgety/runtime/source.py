@@ -21,6 +21,7 @@ import numpy as np
 
 from fidgety.errors import SourceError, UnsettledError
 from fidgety.records import FloatArray, Frame, UInt8Array
+from fidgety.runtime.address import camera_name, is_network_camera, shown_address, without_passwords
 
 __all__ = ["Source", "SourceInfo", "frame_from_picture", "frame_from_rgb", "open_source"]
 
@@ -45,7 +46,7 @@ _FILE_END_TOLERANCE_S = 1.0  # where only the whole file's end is stated: sound 
 class SourceInfo:
     """What the container says before the first frame is decoded; estimates, not promises."""
 
-    name: str
+    name: str  # of a network camera its address without user and password
     fps: float  # nominal; 0 = not stated
     duration_s: float | None  # None: a camera, or not stated
     is_live: bool
@@ -146,29 +147,29 @@ def open_source(address: str) -> Source:
 
     Raises SourceError: missing, a folder, empty, no video, without a picture track, or a camera that does not answer.
     """
-    is_rtsp = address.lower().startswith(("rtsp://", "rtsps://"))
-    device = Path(f"/dev/video{address}") if address.isdecimal() else Path(address)
-    is_camera = is_rtsp or address.isdecimal() or _is_character_device(device)
+    shown, camera = shown_address(address), camera_name(address)
+    is_camera, is_remote = camera is not None, is_network_camera(address)
+    device = Path(address if camera is None else camera)
     if not is_camera:
-        _check_file(device)
+        _check_file(device, shown)
     try:
-        if is_rtsp:
+        if is_remote:
             container = av.open(address, options={"rtsp_transport": "tcp"}, timeout=10.0)
         elif is_camera:
             container = av.open(str(device), format="v4l2", timeout=10.0)
         else:
             container = av.open(str(device), metadata_errors="ignore")
     except (av.FFmpegError, OSError) as error:
-        raise SourceError(_cannot_open(address, device, is_camera, error)) from error
+        raise SourceError(_cannot_open(shown, is_camera, error)) from error
     if not container.streams.video:
         container.close()
-        raise SourceError(f"{address} holds no picture track (sound only?): give the video that the camera recorded")
+        raise SourceError(f"{shown} holds no picture track (sound only?): give the video that the camera recorded")
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
     rates = (float(rate or 0.0) for rate in (stream.average_rate, stream.guessed_rate))
     rate = next((rate for rate in rates if 0.0 < rate <= _HIGHEST_FPS), 0.0)
     duration_s = None if is_camera or not container.duration else container.duration / av.time_base
-    info = SourceInfo(device.name if not is_rtsp else address, rate, duration_s, is_camera)
+    info = SourceInfo(shown if is_remote else device.name, rate, duration_s, is_camera)
     return Source(container, info, None if is_camera else device)
 
 
@@ -184,42 +185,33 @@ def frame_from_rgb(rgb: UInt8Array, frame_index: int = 0, time_s: float = 0.0) -
     return Frame(frame_index, time_s, luma[:height, :width], chroma_u, chroma_v, matrix)
 
 
-def _check_file(path: Path) -> None:
+def _check_file(path: Path, shown: str) -> None:
     try:
         state = path.stat()
     except FileNotFoundError:
-        raise SourceError(f"there is no recording {path}: check the name") from None
+        raise SourceError(f"there is no recording {shown}: check the name") from None
     except OSError as error:
-        raise SourceError(f"{path} cannot be opened: {error.strerror}") from error
+        raise SourceError(f"{shown} cannot be opened: {error.strerror}") from error
     if stat.S_ISDIR(state.st_mode):
-        raise SourceError(f"{path} is a folder: name the recordings in it")
+        raise SourceError(f"{shown} is a folder: name the recordings in it")
     if state.st_size == 0:
-        raise SourceError(f"{path} is empty (0 bytes): copy it from the camera again")
+        raise SourceError(f"{shown} is empty (0 bytes): copy it from the camera again")
 
 
-def _cannot_open(address: str, device: Path, is_camera: bool, error: Exception) -> str:
+def _cannot_open(shown: str, is_camera: bool, error: Exception) -> str:
     if is_camera:
-        return (
-            f"the camera {address} does not open: {_reason(error)}; is it plugged in, free and allowed for this user?"
-        )
+        return f"the camera {shown} does not open: {_reason(error)}; is it plugged in, free and allowed for this user?"
     if isinstance(error, PermissionError):
-        return f"{device} may not be read: ask for the right to read it"
+        return f"{shown} may not be read: ask for the right to read it"
     return (
-        f"{device} is no readable video ({_reason(error)}): it may be cut off, still being written, or another kind of "
+        f"{shown} is no readable video ({_reason(error)}): it may be cut off, still being written, or another kind of "
         "file; copy it again or convert it to MP4"
     )
 
 
 def _reason(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error)
-    return str(text).strip().rstrip(".").lower()
-
-
-def _is_character_device(path: Path) -> bool:
-    try:
-        return stat.S_ISCHR(path.stat().st_mode)
-    except OSError:
-        return False
+    text = getattr(error, "strerror", None) or str(error)  # the latter names the address
+    return without_passwords(str(text)).strip().rstrip(".").lower()
 
 
 def _file_state(path: Path | None) -> tuple[int, int] | None:

@@ -70,3 +70,10 @@ def test_find_recordings_takes_what_is_no_folder_as_it_is() -> None:
     listing = find_recordings(["0", "rtsp://camera/1", "missing.mp4"], None)
     assert [one.address for one in listing.recordings] == ["0", "rtsp://camera/1", "missing.mp4"]
     assert not listing.has_folders
+
+
+def test_find_recordings_shows_cameras_of_one_brand_apart_and_without_passwords() -> None:
+    names = ["rtsp://nurse:s3cret@10.0.0.11/live", "rtsp://nurse:s3cret@10.0.0.12/live"]
+    listing = find_recordings(names, None)
+    assert [one.address for one in listing.recordings] == names
+    assert [one.shown for one in listing.recordings] == ["rtsp://10.0.0.11/live", "rtsp://10.0.0.12/live"]

@@ -24,6 +24,7 @@ from ..conftest import Outcome
 from .conftest import REAL, Run
 
 SAMPLE = demo_file("sample.mp4")
+UNTOLD = {"picture-not-judged", "pose-network-unknown"}
 INFANT = ("--age-weeks", "13", "--gestation", "39+2", "--sex", "female", "--birth-weight", "3300")
 
 
@@ -87,6 +88,7 @@ def test_score_of_poses_equals_score_of_recording(scored: Outcome, run: Run, res
     assert of_poses["fms_frequency"] == of_recording["fms_frequency"]
     assert of_poses["risk"] == of_recording["risk"]
     assert of_poses["timeline"] == of_recording["timeline"]
+    assert of_poses["quality"] == of_recording["quality"]
 
 
 def test_score_with_other_characteristics_is_computed_anew(run: Run, coco_track: Path) -> None:
@@ -139,6 +141,7 @@ def test_score_coco_track_and_the_same_of_numpy(run: Run, coco_track: Path, tmp_
     assert outcome.code == 0
     frequency = json.loads(outcome.out)["fms_frequency"]
     assert frequency["n_instances"] >= 8
+    assert warnings_of(outcome) >= UNTOLD
 
     poses = list(open_poses(coco_track).poses)
     xyc = np.stack([np.column_stack([pose.keypoints_xy, pose.keypoint_scores]) for pose in poses])
@@ -146,6 +149,22 @@ def test_score_coco_track_and_the_same_of_numpy(run: Run, coco_track: Path, tmp_
     again = run("score", tmp_path / "track.npz", *INFANT, "--json")
     assert again.code == 0
     assert json.loads(again.out)["fms_frequency"] == frequency
+    assert warnings_of(again) >= UNTOLD
+
+
+def warnings_of(outcome: Outcome) -> set[str]:
+    reasons = json.loads(outcome.out)["quality"]["reasons"]
+    return {reason["code"] for reason in reasons if not reason["is_blocking"]}
+
+
+def test_score_track_that_does_not_tell_where_it_comes_from_is_never_ok(run: Run, coco_track: Path) -> None:
+    outcome = run("score", coco_track, *INFANT, "--out", "untold")
+    assert outcome.code == 0
+    assert any(line.split()[:3] == ["Quality", "2", "warnings"] for line in outcome.out.splitlines())
+    (page,) = Path("untold").glob("*.html")
+    html = page.read_text()
+    assert all(code in html for code in UNTOLD)
+    assert "no warnings" not in html
 
 
 @pytest.mark.shared

@@ -16,7 +16,7 @@ from fidgety.phantom.truth import Truth, read_truth
 from fidgety.records import Assessment, Characteristics, Frame, Pose
 from fidgety.runtime.pipeline import Job, assess_poses, assess_recording, estimate_poses
 from fidgety.runtime.posefile import open_poses
-from fidgety.runtime.source import SourceInfo, frame_from_rgb, open_source
+from fidgety.runtime.source import Source, SourceInfo, frame_from_rgb, open_source
 from fidgety.skeleton import H36M_17, joints_matrix
 
 Scenes = Callable[[str], Path]
@@ -123,6 +123,7 @@ def test_estimate_poses_keeps_those_before_a_fault(bundle: Bundle, tmp_path: Pat
     with pytest.raises(SourceError):
         estimate_poses(EndlessMat(400, fault_at=150), bundle, Job("mat", INFANT, poses_path=path))  # type: ignore[arg-type]
     assert open_poses(path).n_poses >= 140
+    assert open_poses(path).pictures is None
 
 
 def test_assess_poses_equals_assess_recording(lax: Bundle, plain: tuple[Assessment, Path]) -> None:
@@ -133,6 +134,47 @@ def test_assess_poses_equals_assess_recording(lax: Bundle, plain: tuple[Assessme
     assert stored.risk.probability == pytest.approx(live.risk.probability, abs=1e-6)
     assert window_probabilities(stored) == pytest.approx(window_probabilities(live), abs=1e-6)
     assert [m.start_s for m in stored.most_certain_fms] == [m.start_s for m in live.most_certain_fms]
+    assert stored.quality == live.quality  # light, focus, camera and the picture's edge as well
+    assert stored.banner == live.banner
+
+
+class Dimmed:
+    """A recording in the dark: its poses can be read, which says nothing for them."""
+
+    def __init__(self, source: Source) -> None:
+        self.info, self.ended_early, self._source = source.info, "it should last 180.0 s", source
+
+    def frames(self) -> Iterator[Frame]:
+        for frame in self._source.frames():
+            yield replace(frame, luma=(16 + 0.14 * (frame.luma.astype(np.float32) - 16)).astype(np.uint8))
+
+
+def test_assess_poses_of_a_refused_recording_is_refused(lax: Bundle, clip: Path, tmp_path: Path) -> None:
+    track, second = tmp_path / "track.poses", tmp_path / "second.poses"
+    with open_source(str(clip)) as source:
+        refused = assess_recording(Dimmed(source), lax, Job("dark", INFANT, poses_path=track))  # type: ignore[arg-type]
+    codes = [reason.code for reason in refused.quality.reasons]
+    assert refused.frequency is None and "too-dark" in codes and "no-infant" not in codes
+    assert codes[-1] == "ended-early"
+    stored = assess_poses(open_poses(track), lax, Job("track", INFANT))
+    assert stored.frequency is None and stored.risk is None
+    assert stored.quality == refused.quality
+    with open_source(str(clip)) as source:
+        estimate_poses(Dimmed(source), lax, Job("dark", INFANT, poses_path=second))  # type: ignore[arg-type]
+    assert second.read_bytes() == track.read_bytes()
+
+
+def test_assess_poses_cut_short_says_that_its_pictures_were_not_judged(
+    lax: Bundle, plain: tuple[Assessment, Path], tmp_path: Path
+) -> None:
+    live, track = plain
+    cut = tmp_path / "cut.poses"
+    cut.write_bytes(track.read_bytes()[:-1])  # as a power cut leaves it
+    stored = assess_poses(open_poses(cut), lax, Job("cut", INFANT))
+    assert stored.frequency == live.frequency
+    assert [(reason.code, reason.is_blocking) for reason in stored.quality.reasons] == [("picture-not-judged", False)]
+    measures = stored.quality.measures
+    assert [measures[name] for name in ("outside_share", "bright_luma", "sharpness")] == [None] * 3
 
 
 @pytest.mark.parametrize("scene", ["upside-down", "sideways"])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from fidgety.errors import DeviceError, SourceError
-from fidgety.records import FloatArray, Pose
+from fidgety.records import FloatArray, PictureFacts, Pose
 from fidgety.runtime.posefile import PoseWriter, open_poses
 from fidgety.skeleton import BLAZEPOSE_33, COCO_17
 
 PoseMaker = Callable[..., Pose]
 ABOUT = {"recording": "a b.mp4", "bundle": "x 1 (abc)"}
+TOLD = PictureFacts((1280, 720), {"bright_luma": 41.5, "sharpness": 1 / 3, "camera_shift_share": None}, None)
 
 
 @pytest.fixture
@@ -184,6 +185,72 @@ def test_write_disk_that_fills_up_keeps_what_was_written(tmp_path: Path, poses: 
     found = list(open_poses(path).poses)
     assert len(found) == n_written == 4
     assert_same(found[3], poses[3])
+
+
+# .poses: what the pictures told
+
+
+def write_finished(path: Path, poses: list[Pose], told: PictureFacts = TOLD) -> bytes:
+    with PoseWriter(path, BLAZEPOSE_33, ABOUT) as writer:
+        assert list(writer.copy(poses)) == poses
+        writer.finish(told)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("ended_early", [None, "it should last 180.0 s", "a word " * 700])
+def test_finish_keeps_what_the_pictures_told(tmp_path: Path, poses: list[Pose], ended_early: str | None) -> None:
+    """Also where it is longer than several poses."""
+    told = replace(TOLD, ended_early=ended_early)
+    write_finished(tmp_path / "a.poses", poses, told)
+    recording = open_poses(tmp_path / "a.poses")
+    assert recording.pictures == told
+    assert recording.n_poses == 10
+    for a, b in zip(recording.poses, poses, strict=True):
+        assert_same(a, b)
+
+
+def test_open_poses_unfinished_file_tells_nothing_of_its_pictures(stored: Path) -> None:
+    assert open_poses(stored).pictures is None
+
+
+@pytest.mark.parametrize("ended_early", [None, "a word " * 200])
+def test_open_poses_broken_off_while_it_was_finished_keeps_its_poses(
+    tmp_path: Path, poses: list[Pose], ended_early: str | None
+) -> None:
+    path = tmp_path / "a.poses"
+    whole = write_finished(path, poses, replace(TOLD, ended_early=ended_early))
+    end = whole.index(b"\n") + 1 + 10 * 816
+    for n_bytes in (*range(end, end + 40), len(whole) - 20, len(whole) - 1):
+        path.write_bytes(whole[:n_bytes])  # as after a power cut at this moment
+        recording = open_poses(path)
+        assert (recording.n_poses, recording.pictures) == (10, None)
+        assert len(list(recording.poses)) == 10
+
+
+def test_open_poses_damaged_word_of_the_pictures_is_refused(tmp_path: Path, poses: list[Pose]) -> None:
+    path = tmp_path / "a.poses"
+    whole = write_finished(path, poses)
+    for damaged in (whole.replace(b"41.5", b"91.5"), whole + b"x", whole + whole[-816:]):
+        path.write_bytes(damaged)
+        with pytest.raises(SourceError, match=r"pictures is damaged: make it anew"):
+            open_poses(path)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        replace(TOLD, size_px=(0, 720)),
+        replace(TOLD, size_px=(1280,)),  # type: ignore[arg-type]
+        replace(TOLD, measures={"bright_luma": float("nan")}),
+        replace(TOLD, measures={"bright_luma": "light"}),  # type: ignore[dict-item]
+    ],
+)
+def test_open_poses_word_of_the_pictures_that_makes_no_sense_is_refused(
+    tmp_path: Path, poses: list[Pose], told: PictureFacts
+) -> None:
+    write_finished(tmp_path / "a.poses", poses, told)
+    with pytest.raises(SourceError, match="tells of its pictures in another way"):
+        open_poses(tmp_path / "a.poses")
 
 
 # .npz

@@ -125,7 +125,11 @@ def test_measures_coverage_is_by_score(still: Still) -> None:
 def test_measures_limbs_beyond_the_edge(still: Still) -> None:
     assert measure(still(), (800, 555))["outside_share"] == pytest.approx(2 / 8)  # both ankles
     assert measure(still(), (800, 570))["outside_share"] == 0.0
-    assert measure(still(), None)["outside_share"] == 0.0
+
+
+def test_measures_limbs_beyond_the_edge_are_not_known_without_a_size(still: Still) -> None:
+    far = [replace(pose, keypoints_xy=pose.keypoints_xy + np.float32(5000)) for pose in still()]
+    assert measure(far, None)["outside_share"] is None
 
 
 def test_measures_others_count_only_when_looked_for(make_pose: PoseMaker, lying_xy: FloatArray) -> None:

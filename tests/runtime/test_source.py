@@ -354,6 +354,27 @@ def test_open_source_camera_that_is_not_there(address: str) -> None:
         open_source(address)
 
 
+@pytest.mark.parametrize("address", ["rtsp://nurse:s3cret@127.0.0.1:9/live", "http://nurse:s3cret@127.0.0.1:9/a.mp4"])
+def test_open_source_fault_names_no_password(address: str) -> None:
+    with pytest.raises(SourceError, match=r"://127\.0\.0\.1:9/") as error:
+        open_source(address)
+    assert "nurse" not in str(error.value) and "s3cret" not in str(error.value)
+
+
+def test_open_source_camera_is_named_without_its_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_video(tmp_path / "v.mp4", [card(48, 64)] * 3, 30)
+    real, asked = av.open, []
+
+    def answer(address: str, **_: object) -> object:
+        asked.append(address)
+        return real(str(tmp_path / "v.mp4"))
+
+    monkeypatch.setattr(av, "open", answer)
+    with open_source("rtsp://nurse:s3cret@10.0.0.11/live") as source:
+        assert source.info.name == "rtsp://10.0.0.11/live" and source.info.is_live
+    assert asked == ["rtsp://nurse:s3cret@10.0.0.11/live"]  # the decoder needs it
+
+
 def test_open_source_says_what_the_container_says(tmp_path: Path) -> None:
     write_video(tmp_path / "v.mp4", [card(48, 64)] * 30, 30)
     with open_source(str(tmp_path / "v.mp4")) as source:

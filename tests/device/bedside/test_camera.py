@@ -33,6 +33,26 @@ def test_open_a_network_camera_that_does_not_answer() -> None:
         camera_port("rtsp://127.0.0.1:9/stream", Wanted()).open()
 
 
+def test_network_camera_is_called_without_its_password() -> None:
+    """Its name goes into what is said and into the log of the recording."""
+    port = camera_port("rtsp://nurse:s3cret@127.0.0.1:9/stream", Wanted())
+    assert port.name == "rtsp://127.0.0.1:9/stream"
+    with pytest.raises(CameraError, match=r"rtsp://127\.0\.0\.1:9/stream does not answer"):
+        port.open()
+
+
+@pytest.mark.parametrize("address", ["http://nurse:s3cret@camera", "gst:rtsp://nurse:s3cret@camera/1"])
+def test_camera_port_refuses_without_naming_a_password(address: str) -> None:
+    with pytest.raises(UsageError, match="--camera") as error:
+        camera_port(address, Wanted())
+    assert "s3cret" not in str(error.value)
+
+
+def test_explain_camera_unknown_fault_names_no_password() -> None:
+    words = explain_camera("rtsp://camera", ValueError("cannot read rtsp://nurse:s3cret@camera/1"))
+    assert "rtsp://camera/1" in words and "s3cret" not in words
+
+
 @pytest.mark.parametrize(
     ("code", "words"),
     [
