@@ -114,10 +114,8 @@ def _verdict(
     if viewer is not None:
         left_s = _VERDICT_S - (time.monotonic() - ended_s)
         parts = viewer.finish(finished.video, min(_STRETCH_S, left_s - 8.0), left_s)
-    limits = bundle.manifest.quality
-    return judge_recording(
-        parts, finished.n_frames, finished.duration_s, finished.drops, infant, limits, _own_reasons(ending)
-    )
+    drops, own = finished.drops, _own_reasons(ending)
+    return judge_recording(parts, finished.n_frames, finished.duration_s, drops, infant, bundle.manifest, own)
 
 
 def _own_reasons(ending: Ending) -> list[QualityReason]:

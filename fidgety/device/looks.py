@@ -26,7 +26,7 @@ from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.posture import PostureMonitor
 from fidgety.runtime.readers import bundle_skeleton
 from fidgety.runtime.source import frame_from_picture
-from fidgety.runtime.windows import cut_windows
+from fidgety.runtime.windows import AssessableTime, cut_windows
 from fidgety.skeleton import Skeleton
 
 __all__ = ["Part", "Seen", "read_stretch", "watch_ring"]
@@ -100,8 +100,12 @@ class _Chain:
         self._bundle = bundle
         self._posture, self._picture = PostureMonitor(bundle_skeleton(bundle.manifest.pose)), PictureMonitor()
         self._noise_floor = NoiseFloor()
-        self.n_poses, self.seconds, self.assessable_s = 0, 0.0, 0.0
-        self._covered_until_s = 0.0
+        self.n_poses, self.seconds = 0, 0.0
+        self._assessable = AssessableTime(bundle.manifest.mam, bundle.manifest.track.fps)
+
+    @property
+    def assessable_s(self) -> float:
+        return self._assessable.seconds
 
     def run(self, frames: Iterable[Frame], estimator: PoseEstimator, seen: Seen | None = None) -> Iterator[None]:
         """One step a window."""
@@ -110,9 +114,7 @@ class _Chain:
         )
         manifest = self._bundle.manifest
         for window in cut_windows(pieces, manifest.mam, manifest.track.fps):
-            if window.void is None:
-                self.assessable_s += max(0.0, window.end_s - max(window.start_s, self._covered_until_s))
-                self._covered_until_s = max(self._covered_until_s, window.end_s)
+            self._assessable.add(window)
             yield
 
     def part(self, kind: str) -> Part:
@@ -134,7 +136,7 @@ class _Chain:
 
 
 class _Sparse:
-    """Monitors of looks that are a second apart."""
+    """Monitors of looks that are a second apart. They see no stall between two of them: the frame log does."""
 
     def __init__(self, skeleton: Skeleton) -> None:
         self._posture, self._picture = PostureMonitor(skeleton), PictureMonitor()

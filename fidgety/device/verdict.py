@@ -10,11 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from fidgety.bundle import QualityLimits
+import numpy as np
+
+from fidgety.bundle import Manifest
 from fidgety.device.frame_log import Drops
 from fidgety.device.looks import Part
-from fidgety.records import Characteristics, Quality, QualityReason
+from fidgety.records import Characteristics, LiftedTrack, Quality, QualityReason
 from fidgety.runtime.quality import judge_quality
+from fidgety.runtime.windows import assessable_s, cut_windows
+from fidgety.skeleton import H36M_17
 
 __all__ = ["Verdict", "format_verdict", "judge_recording"]
 
@@ -44,7 +48,7 @@ def judge_recording(
     duration_s: float,
     drops: Drops,
     infant: Characteristics,
-    limits: QualityLimits,
+    manifest: Manifest,
     more: Iterable[QualityReason] = (),
 ) -> Verdict:
     """The verdict; `more`: what the recorder itself has to say (a camera that went, a full disk)."""
@@ -55,10 +59,9 @@ def judge_recording(
     fps = (n_frames + drops.by_time - 1) / duration_s if duration_s > 0 and n_frames > 1 else None
     measures["source_fps"] = fps
     measures["lost_frame_share"] = drops.by_time / (n_frames + drops.by_time) if n_frames else None
-    gaps_s = sum(end - start for start, end in drops.gaps_s)
-    seen_s = sum(part.assessable_s for part in looked)
-    measures["assessable_s"] = max(0.0, min(seen_s, duration_s - gaps_s)) if looked else duration_s - gaps_s
-    quality = judge_quality(measures, infant, limits)
+    whole_s = _whole_s(drops, duration_s, manifest)
+    measures["assessable_s"] = min(sum(part.assessable_s for part in looked), whole_s) if looked else whole_s
+    quality = judge_quality(measures, infant, manifest.quality, duration_s)
     reasons = tuple(_softened(reason) for reason in quality.reasons)
     if not looked:
         reasons = tuple(reason for reason in reasons if reason.code != "no-infant")
@@ -107,6 +110,17 @@ def _merged(parts: Sequence[Part]) -> dict[str, float | None]:
         else:
             merged[name] = sum(value * weight for value, weight in values) / sum(weight for _, weight in values)
     return merged
+
+
+def _whole_s(drops: Drops, duration_s: float, manifest: Manifest) -> float:
+    """Seconds that can be assessed by the camera's gaps alone, in the windows that the score will cut."""
+    settings, fps = manifest.mam, manifest.track.fps
+    is_observed = np.ones(int(duration_s * fps + 1e-3) + 1, bool)
+    for start_s, end_s in drops.gaps_s:
+        is_observed[int(start_s * fps + 1e-3) + 1 : int(np.ceil(end_s * fps - 1e-3))] = False
+    joints = np.zeros((len(is_observed), len(H36M_17), 3), np.float32)
+    rows = LiftedTrack(joints, joints[..., :2], is_observed)
+    return assessable_s(cut_windows([rows], settings, fps), settings, fps)
 
 
 def _softened(reason: QualityReason) -> QualityReason:

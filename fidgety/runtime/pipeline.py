@@ -32,7 +32,6 @@ from fidgety.records import (
     Pose,
     Quality,
     QualityReason,
-    Stretch,
     Window,
     WindowScore,
 )
@@ -52,7 +51,7 @@ from fidgety.runtime.quality import judge_quality
 from fidgety.runtime.source import Source
 from fidgety.runtime.timing import StageTimes, timed, timed_frames
 from fidgety.runtime.track import track_poses
-from fidgety.runtime.windows import cut_windows
+from fidgety.runtime.windows import assessable_s, cut_windows
 from fidgety.skeleton import Skeleton
 
 __all__ = [
@@ -151,8 +150,8 @@ def check_recording(source: Source, bundle: Bundle, job: Job, watch: Watcher | N
     ):
         lifted = monitors.noise_floor.listen(lift_poses(_watched(poses, watch), estimator.skeleton, bundle, job.device))
         windows = cut_windows(lifted, bundle.manifest.mam, bundle.manifest.track.fps)
-        assessable = [Stretch(w.start_s, w.end_s) for w in windows if w.void is None]
-    return _judge(monitors, _covered_s(assessable), bundle, job, monitors.pictures(source))
+        seconds = assessable_s(windows, bundle.manifest.mam, bundle.manifest.track.fps)
+    return _judge(monitors, seconds, bundle, job, monitors.pictures(source))
 
 
 def estimate_poses(source: Source, bundle: Bundle, job: Job, watch: Watcher | None = None) -> int:
@@ -203,8 +202,7 @@ def _assess(
     pieces = _remembered(monitors.noise_floor.listen(lifted), kept)
     windows = cut_windows(pieces, manifest.mam, manifest.track.fps)
     scores = list(timed(job.times, "mam", mam.score, windows))
-    scored = [Stretch(s.start_s, s.end_s) for s in scores if s.fms_probability is not None]
-    quality = _judge(monitors, _covered_s(scored), bundle, job, pictures())
+    quality = _judge(monitors, assessable_s(scores, manifest.mam, manifest.track.fps), bundle, job, pictures())
     timeline = tuple(s for s in scores if s.is_localisation)
     threshold = manifest.operating_point.fms_threshold
     frequency = fms_frequency(scores, threshold) if quality.is_assessable else None
@@ -301,12 +299,11 @@ def _remembered(pieces: Iterable[LiftedTrack], kept: list[FloatArray]) -> Iterat
         yield piece
 
 
-def _judge(
-    monitors: _Monitors, assessable_s: float, bundle: Bundle, job: Job, pictures: PictureFacts | None
-) -> Quality:
+def _judge(monitors: _Monitors, seconds: float, bundle: Bundle, job: Job, pictures: PictureFacts | None) -> Quality:
+    """seconds: that can be assessed."""
     told = {} if pictures is None else {name: pictures.measures.get(name) for name in monitors.picture.measures()}
-    measures = {**monitors.measures(), **told, "assessable_s": assessable_s}
-    quality = judge_quality(measures, job.characteristics, bundle.manifest.quality)
+    measures = {**monitors.measures(), **told, "assessable_s": seconds}
+    quality = judge_quality(measures, job.characteristics, bundle.manifest.quality, monitors.last_time_s)
     if pictures is not None and pictures.ended_early is not None:
         cut = QualityReason(
             "ended-early",
@@ -316,15 +313,6 @@ def _judge(
         )
         quality = replace(quality, reasons=(*quality.reasons, cut))
     return quality
-
-
-def _covered_s(stretches: Iterable[Stretch]) -> float:
-    """Seconds that at least one of the stretches (in order of their start) covers."""
-    covered_s, end_s = 0.0, 0.0
-    for stretch in stretches:
-        covered_s += max(0.0, stretch.end_s - max(stretch.start_s, end_s))
-        end_s = max(end_s, stretch.end_s)
-    return covered_s
 
 
 def _moments(

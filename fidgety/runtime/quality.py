@@ -7,6 +7,7 @@ Crying and being held are not looked for: nothing here could tell them reliably,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 from fidgety.bundle import QualityLimits
@@ -15,12 +16,19 @@ from fidgety.records import Characteristics, Quality, QualityReason
 __all__ = ["judge_quality"]
 
 _AGE_ACTION = "give --age-weeks, or --born, --recorded and --gestation"
+_INTERRUPTED_S = 10.0  # without an interruption less is missing: .8 s at the end, or a recording of no whole window
 
 
 def judge_quality(
-    measures: Mapping[str, float | None], characteristics: Characteristics, limits: QualityLimits
+    measures: Mapping[str, float | None],
+    characteristics: Characteristics,
+    limits: QualityLimits,
+    duration_s: float | None = None,
 ) -> Quality:
-    """The verdict on one recording. Every reason that holds is listed; blocking ones first."""
+    """The verdict on one recording. Every reason that holds is listed; blocking ones first.
+
+    duration_s: of the whole recording, where it is known: it tells one that is short from one that is interrupted.
+    """
     reasons = [*_age_reasons(characteristics, limits)]
     infant_share = measures.get("infant_share")
     if infant_share is None or infant_share < limits.min_infant_share:
@@ -36,7 +44,7 @@ def judge_quality(
     else:
         reasons.extend(_body_reasons(measures, limits))
         reasons.extend(_picture_reasons(measures, limits))
-        reasons.extend(_time_reasons(measures, limits))
+        reasons.extend(_time_reasons(measures, limits, duration_s))
     ordered = sorted(reasons, key=lambda reason: not reason.is_blocking)
     return Quality(tuple(ordered), dict(measures))
 
@@ -138,7 +146,9 @@ def _picture_reasons(measures: Mapping[str, float | None], limits: QualityLimits
         )
 
 
-def _time_reasons(measures: Mapping[str, float | None], limits: QualityLimits) -> Iterator[QualityReason]:
+def _time_reasons(
+    measures: Mapping[str, float | None], limits: QualityLimits, duration_s: float | None
+) -> Iterator[QualityReason]:
     if _under(measures, "source_fps", limits.min_source_fps):
         yield _blocking(
             "frame-rate-too-low",
@@ -149,12 +159,18 @@ def _time_reasons(measures: Mapping[str, float | None], limits: QualityLimits) -
     if lost > 0.02:
         yield _warning("dropped-frames", f"The camera lost {_percent(lost)} of its frames.", "close other programs")
     assessable_s = measures.get("assessable_s")
-    if assessable_s is not None and assessable_s < limits.min_assessable_s:
+    if assessable_s is None or assessable_s >= limits.min_assessable_s:
+        return
+    seconds = f"{math.floor(assessable_s)} s can be assessed; {limits.min_assessable_s:g} s are needed"
+    is_long = duration_s is not None and duration_s >= limits.min_assessable_s
+    if duration_s is not None and is_long and duration_s - assessable_s > _INTERRUPTED_S:
         yield _blocking(
-            "too-short",
-            f"{assessable_s:.0f} s can be assessed; {limits.min_assessable_s:g} s are needed.",
-            "record 3 to 5 minutes while the infant is awake and content",
+            "interrupted",
+            f"Interruptions leave too few whole windows of this recording: {seconds}.",
+            "see that the camera does not stall and nothing hides the infant, then record 3 to 5 minutes in one go",
         )
+    else:
+        yield _blocking("too-short", f"{seconds}.", "record 3 to 5 minutes while the infant is awake and content")
 
 
 def _blocking(code: str, sentence: str, action: str) -> QualityReason:

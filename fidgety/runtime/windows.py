@@ -2,7 +2,8 @@
 
 Tail policy: a window that the recording does not fill is not made. A window is void, and never scored, when more than
 10 % of its frames were not observed or any gap is longer than 200 ms (SPEC 7). A frame in which a single joint is
-missing counts as missing; in a window that stands, that joint's gap is bridged linearly.
+missing counts as missing; in a window that stands, that joint's gap is bridged linearly. How many seconds can be
+assessed (SPEC 7) follows from the windows that stand.
 """
 
 from __future__ import annotations
@@ -12,9 +13,46 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from fidgety.bundle import MamSettings
-from fidgety.records import BoolArray, FloatArray, LiftedTrack, VoidReason, Window
+from fidgety.records import BoolArray, FloatArray, LiftedTrack, VoidReason, Window, WindowScore
 
-__all__ = ["cut_windows", "void_reason"]
+__all__ = ["AssessableTime", "assessable_s", "cut_windows", "void_reason"]
+
+
+class AssessableTime:
+    """Seconds of a recording that can be assessed, from its windows in the order of their start. One owner.
+
+    FMs frequency and risk come from instances alone, so it is the time that scored instances cover. An uninterrupted
+    recording goes on for less than a stride after its last instance: so much, and no more, is added where localisation
+    windows cover it. 60 s are thus nine instances in a row, or six that lie apart, which cover as much. While
+    localisation windows counted like instances, a stall every 10 s left a minute of them and one instance or none.
+    """
+
+    def __init__(self, settings: MamSettings, fps: float) -> None:
+        self._stride_s = settings.instance_stride_frames / fps
+        self._instances, self._windows = _Cover(), _Cover()
+
+    def add(self, window: Window | WindowScore) -> None:
+        """One more window; a void one counts for nothing."""
+        if window.void is None:
+            self._windows.add(window.start_s, window.end_s)
+            if window.is_instance:
+                self._instances.add(window.start_s, window.end_s)
+
+    @property
+    def seconds(self) -> float:
+        """So far."""
+        if not self._instances.seconds:
+            return 0.0
+        # Rounded, for a sum of many differences: 60 s must not be 59.999999999999.
+        return round(min(self._windows.seconds, self._instances.seconds + self._stride_s), 6)
+
+
+def assessable_s(windows: Iterable[Window | WindowScore], settings: MamSettings, fps: float) -> float:
+    """Seconds that can be assessed in a recording with these windows, in the order of their start."""
+    time = AssessableTime(settings, fps)
+    for window in windows:
+        time.add(window)
+    return time.seconds
 
 
 def cut_windows(pieces: Iterable[LiftedTrack], settings: MamSettings, fps: float) -> Iterator[Window]:
@@ -73,6 +111,18 @@ def _bridged(joints: FloatArray) -> FloatArray:
         for axis in range(3):
             filled[:, joint, axis] = np.interp(frames, frames[is_there], joints[is_there, joint, axis])
     return filled
+
+
+class _Cover:
+    """Seconds that at least one of some stretches covers, in the order of their start."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._until_s = 0.0
+
+    def add(self, start_s: float, end_s: float) -> None:
+        self.seconds += max(0.0, end_s - max(start_s, self._until_s))
+        self._until_s = max(self._until_s, end_s)
 
 
 def _next_start(start: int, settings: MamSettings) -> int:

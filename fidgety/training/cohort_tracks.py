@@ -28,7 +28,7 @@ from fidgety.runtime.pipeline import lift_poses
 from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.posefile import open_poses
 from fidgety.runtime.source import open_source
-from fidgety.runtime.windows import cut_windows
+from fidgety.runtime.windows import assessable_s, cut_windows
 from fidgety.skeleton import H36M_17
 
 __all__ = ["TrackedInfant", "TrackedRecording", "WindowRule", "chain_digest", "cohort_digest", "track_cohort"]
@@ -67,6 +67,7 @@ class TrackedRecording:
     has_mirror: bool = False  # half of what is drawn is the mirror-image infant
     instance_starts: Starts = field(init=False)  # every 150 frames, void ones left out
     localisation_starts: Starts = field(init=False)  # every 20 frames, void ones left out
+    seconds_assessable: float = field(init=False)  # by the device's own rule
 
     def __post_init__(self) -> None:
         cut = [window for window in self._cut(0, len(self.joints)) if window.void is None]
@@ -75,16 +76,9 @@ class TrackedRecording:
         rated = [i for i, start in enumerate(self.clip_starts) if self._stands(int(start))]
         object.__setattr__(self, "instance_starts", np.array(instances, np.int64))
         object.__setattr__(self, "localisation_starts", np.array(localisation, np.int64))
+        object.__setattr__(self, "seconds_assessable", assessable_s(cut, self.rule.settings, self.rule.fps))
         object.__setattr__(self, "clip_starts", self.clip_starts[rated])
         object.__setattr__(self, "clip_shares", self.clip_shares[rated])
-
-    @property
-    def seconds_assessable(self) -> float:
-        """Seconds that at least one window covers."""
-        covered = np.zeros(len(self.joints), bool)
-        for start in (*self.instance_starts, *self.localisation_starts):
-            covered[start : start + self.rule.settings.window_frames] = True
-        return float(covered.sum() / self.rule.fps)
 
     @property
     def is_assessable(self) -> bool:

@@ -160,3 +160,18 @@ def test_judge_quality_codes_are_stable_kebab_case(limits: QualityLimits) -> Non
     measures = {**GOOD, "jitter_mm": 9.0, "sharpness": 0.0, "other_share": 1.0, "source_fps": 8.0}
     for code in codes(judge_quality(measures, Characteristics(), limits)):
         assert code == code.lower() and " " not in code and "_" not in code
+
+
+def test_judge_quality_an_interrupted_recording_is_not_called_short(limits: QualityLimits) -> None:
+    measures = {**GOOD, "assessable_s": 15.6}
+    (short,) = judge_quality(measures, AT_14_WEEKS, limits, 16.0).reasons
+    (stalled,) = judge_quality(measures, AT_14_WEEKS, limits, 180.0).reasons
+    assert (short.code, stalled.code) == ("too-short", "interrupted") and stalled.is_blocking
+    assert "15 s can be assessed; 60 s are needed" in stalled.sentence and "stall" in stalled.action
+    assert codes(judge_quality({**GOOD, "assessable_s": 59.2}, AT_14_WEEKS, limits, 60.4)) == ["too-short"]
+    assert codes(judge_quality({**GOOD, "assessable_s": 60.0}, AT_14_WEEKS, limits, 180.0)) == []
+
+
+def test_judge_quality_seconds_that_are_too_few_are_not_rounded_to_enough(limits: QualityLimits) -> None:
+    (reason,) = judge_quality({**GOOD, "assessable_s": 59.6}, AT_14_WEEKS, limits).reasons
+    assert reason.sentence == "59 s can be assessed; 60 s are needed."

@@ -7,7 +7,7 @@ import pytest
 
 from fidgety.bundle import Manifest
 from fidgety.records import BoolArray, FloatArray, LiftedTrack, Window
-from fidgety.runtime.windows import cut_windows, void_reason
+from fidgety.runtime.windows import assessable_s, cut_windows, void_reason
 
 
 def rows(n: int) -> tuple[FloatArray, BoolArray]:
@@ -155,3 +155,52 @@ def test_cut_windows_window_that_is_not_void_has_every_value(manifest: Manifest)
     windows = cut(manifest, joints, observed)
     assert {w.void is None for w in windows} == {True, False}
     assert all(np.isfinite(w.joints_xyz).all() for w in windows if w.void is None)
+
+
+def assessable(manifest: Manifest, observed: BoolArray) -> tuple[float, int]:
+    """Seconds that can be assessed, and how many instances may be scored."""
+    windows = cut(manifest, np.zeros((len(observed), 17, 3), np.float32), observed)
+    n_instances = sum(one.is_instance and one.void is None for one in windows)
+    return assessable_s(windows, manifest.mam, 25.0), n_instances
+
+
+@pytest.mark.parametrize("n", [0, 239, 240, 259, 390, 1500, 1513, 1649, 2500, 4500, 7501])
+def test_assessable_s_of_an_uninterrupted_recording_is_what_its_windows_cover(manifest: Manifest, n: int) -> None:
+    last = max([s for stride in (20, 150) for s in range(0, n - 239, stride)], default=None)
+    assert assessable(manifest, np.ones(n, bool))[0] == (0.0 if last is None else (last + 240) / 25)
+
+
+def test_assessable_s_a_minute_holds_nine_instances(manifest: Manifest) -> None:
+    assert assessable(manifest, np.ones(1500, bool)) == (60.0, 9)
+
+
+@pytest.mark.parametrize(("period", "phase"), [(249, 125), (250, 130), (255, 30), (260, 175), (275, 75)])
+def test_assessable_s_stalls_that_leave_hardly_an_instance_leave_hardly_a_second(
+    manifest: Manifest, period: int, phase: int
+) -> None:
+    """Localisation windows between stalls of .32 s cover most of three minutes; instances make the result."""
+    observed = np.ones(4500, bool)
+    for start in range(phase, 4500, period):
+        observed[start : start + 8] = False
+    seconds, n_instances = assessable(manifest, observed)
+    assert n_instances <= 4
+    assert seconds <= 9.6 * n_instances + 6.0 < 60.0
+    assert seconds == 0.0 or n_instances
+
+
+def test_assessable_s_of_a_minute_never_rests_on_few_instances(manifest: Manifest) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        observed = np.ones(int(rng.integers(1500, 7500)), bool)
+        for start in rng.integers(0, len(observed), rng.integers(0, 40)):
+            observed[start : start + int(rng.integers(6, 60))] = False
+        seconds, n_instances = assessable(manifest, observed)
+        assert seconds < 60.0 or n_instances >= 6
+
+
+def test_assessable_s_of_no_instance_is_nothing(manifest: Manifest) -> None:
+    observed = np.ones(425, bool)
+    observed[:7] = observed[300:306] = False
+    windows = cut(manifest, np.zeros((425, 17, 3), np.float32), observed)
+    assert sum(one.void is None for one in windows) == 3
+    assert assessable(manifest, observed) == (0.0, 0)

@@ -130,6 +130,12 @@ def test_recording_bridges_short_gaps_and_voids_long_ones(infants: tuple[Tracked
     assert not nothing.is_assessable and nothing.seconds_assessable == 0.0
 
 
+def test_recording_of_localisation_windows_alone_is_not_assessable(infants: tuple[TrackedInfant, ...]) -> None:
+    between = _with_gap(_with_gap(infants[0].recordings[0], 0, 7), 300, 6)
+    assert len(between.localisation_starts) > 1 and not len(between.instance_starts)
+    assert between.seconds_assessable == 0.0
+
+
 def test_recording_draws_instances_that_may_be_scored(infants: tuple[TrackedInfant, ...]) -> None:
     recording = infants[0].recordings[0]
     drawn = recording.instances(np.random.default_rng(0), 5, shift=7)
