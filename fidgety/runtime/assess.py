@@ -1,8 +1,8 @@
 """Window -> WindowScore; WindowScores (+ characteristics) -> FMs frequency, risk, bouts (SPEC 3, 4).
 
 Intervals: windows overlap, so both come from a moving-block bootstrap over neighbouring instances. Where all instances
-agree a bootstrap knows no doubt, so the FMs frequency's interval is never narrower than Wilson's at the number of
-instances that do not overlap.
+agree a bootstrap knows no doubt, so neither is narrower than what Wilson's interval at the number of instances that do
+not overlap makes of it: of the FMs frequency itself, and of the bag's probability, from which the risk follows.
 """
 
 from __future__ import annotations
@@ -71,23 +71,33 @@ class Mam:
         return np.asarray(self._window_graph.run(windows=window.joints_xyz[None])["logits"][0])
 
     def risk(self, scores: Sequence[WindowScore], characteristics: Characteristics) -> Risk:
-        """The recording's risk from its scored instances. Raises ValueError when there are none."""
+        """The recording's risk from its scored instances. Raises ValueError when there are none.
+
+        The interval is that of the bootstrap, widened where it is narrower than this: the bag's probability of non-FMs
+        is a mean of the instances', each in [0, 1]. Such a mean of n independent values varies no more than a share of
+        n does (p (1 - p) / n), so Wilson's interval for a share holds for it; its ends go on as the bag's probability
+        does, with the Info Branch through softmax and Platt's line. This counts all instances alike; where the bag does
+        not, the doubt is larger, and the bootstrap, which weighs as the bag does, tells it.
+        """
         instances = [s.class_probabilities for s in scores if s.is_instance and s.class_probabilities is not None]
         if not instances:
             raise ValueError("no scored instance")
         probabilities = np.array(instances, np.float32)
         info = self._info(characteristics)
-        point = self._risk_of(probabilities[None], info)[0]
+        bag = self._bag(probabilities[None])
+        point = self._calibrated(bag, info)[0]
         picks = _block_resamples(len(probabilities))
         pieces = (picks[i : i + _BAGS_TOGETHER] for i in range(0, len(picks), _BAGS_TOGETHER))
-        resamples = np.concatenate([self._risk_of(probabilities[piece], info) for piece in pieces])
+        resamples = np.concatenate([self._calibrated(self._bag(probabilities[piece]), info) for piece in pieces])
         low, high = np.quantile(resamples, [0.025, 0.975])
+        ends = [(1.0 - p, p) for p in _wilson(float(np.clip(bag[0, 1], 0.0, 1.0)), _n_apart(len(probabilities)))]
+        least, most = self._calibrated(np.array(ends, np.float32), info)
         threshold, site = self._manifest.operating_point.risk_threshold, self._manifest.operating_point.site
         is_risk = bool(point >= threshold)
         return Risk(
             float(point),
-            float(min(low, point)),
-            float(max(high, point)),
+            float(min(low, least, point)),
+            float(max(high, most, point)),
             threshold,
             is_risk,
             info is not None,
@@ -112,12 +122,14 @@ class Mam:
         )
         return np.asarray(self._info_graph.run(characteristics=row)["info"])
 
-    def _risk_of(self, bags: FloatArray, info: FloatArray | None) -> FloatArray:
-        """(B, N, 2) instance probabilities -> (B,) calibrated risk: softmax(bag + info), then Platt."""
-        mask = np.ones(bags.shape[:2], np.float32)
-        fused = self._bag_graph.run(class_probabilities=bags, mask=mask)["bag"]
-        if info is not None:
-            fused = fused + info
+    def _bag(self, instances: FloatArray) -> FloatArray:
+        """(B, N, 2) class probabilities of instances -> (B, 2) of their bags."""
+        mask = np.ones(instances.shape[:2], np.float32)
+        return np.asarray(self._bag_graph.run(class_probabilities=instances, mask=mask)["bag"])
+
+    def _calibrated(self, bags: FloatArray, info: FloatArray | None) -> FloatArray:
+        """(B, 2) probabilities of bags -> (B,) calibrated risk: softmax(bag + info), then Platt."""
+        fused = bags if info is None else bags + info
         # Class 1 is non-FMs, which is the risk class of a bag; logit of a two-class softmax is the difference.
         logit = fused[:, 1] - fused[:, 0]
         calibration = self._manifest.probability
@@ -136,8 +148,7 @@ def fms_frequency(scores: Iterable[WindowScore], threshold: float) -> FmsFrequen
         return None
     value = float(holds.mean())
     boot_low, boot_high = np.quantile(holds[_block_resamples(n)].mean(axis=1), [0.025, 0.975])
-    # 150 of 240 frames are new in each instance: so many of n instances do not overlap.
-    wilson_low, wilson_high = _wilson(value, max(1.0, 1.0 + (n - 1) * 150 / 240))
+    wilson_low, wilson_high = _wilson(value, _n_apart(n))
     return FmsFrequency(
         int(holds.sum()), n, value, float(min(boot_low, wilson_low)), float(max(boot_high, wilson_high))
     )
@@ -180,6 +191,11 @@ def _block_resamples(n: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
     starts = rng.integers(0, max(1, n - _BLOCK + 1), (_N_RESAMPLES, n_blocks))
     picks = (starts[:, :, None] + np.arange(_BLOCK)).reshape(_N_RESAMPLES, -1)[:, :n]
     return np.asarray(np.minimum(picks, n - 1))
+
+
+def _n_apart(n: int) -> float:
+    """So many of n >= 1 instances do not overlap: 150 of 240 frames are new in each."""
+    return 1.0 + (n - 1) * 150 / 240
 
 
 def _wilson(share: float, n: float) -> tuple[float, float]:

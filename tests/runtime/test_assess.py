@@ -12,7 +12,7 @@ import pytest
 from fidgety.bundle import Bundle, Manifest, OperatingPoint, ProbabilityCalibration, write_bundle
 from fidgety.errors import BundleError
 from fidgety.records import Characteristics, FloatArray, Stretch, Window, WindowScore
-from fidgety.runtime.assess import Mam, find_bouts, find_voids, fms_frequency
+from fidgety.runtime.assess import Mam, _block_resamples, find_bouts, find_voids, fms_frequency
 
 KNOWN = Characteristics(14.0, 39.0, "male", 3400.0)
 MAM_FILES = ("mam_window.onnx", "mam_bag.onnx", "mam_info.onnx")
@@ -291,6 +291,34 @@ def test_risk_more_fms_less_risk(bundle: Bundle) -> None:
         for k in range(9)
     ]
     assert np.all(np.diff(risks) < 0)
+
+
+@pytest.mark.parametrize("n", [1, 2, 9, 28])
+def test_risk_instances_that_agree_are_still_uncertain(bundle: Bundle, n: int) -> None:
+    mam = Mam(bundle)
+    for value in (-1.0, 0.0, 1.0):
+        scores = list(mam.score(window(i, value) for i in range(n)))
+        risk, p = mam.risk(scores, Characteristics()), logistic(-2 * value)
+        apart = 1 + (n - 1) * 0.625
+        # Wilson's interval of the bag's probability, by the quadratic equation that defines it
+        z2 = 1.959964**2 / apart
+        low, high = np.sort(np.roots([1 + z2, -(2 * p + z2), p * p]))
+        assert (risk.low, risk.high) == pytest.approx((logistic(2 * low - 1), logistic(2 * high - 1)), abs=1e-5)
+        assert risk.low < risk.probability < risk.high
+        assert mam.risk(scores, Characteristics()) == risk
+
+
+def test_risk_interval_narrows_with_the_recording_and_holds_the_bootstraps(bundle: Bundle) -> None:
+    mam = Mam(bundle)
+    widths = []
+    for n in (8, 32, 128):
+        values = [1.0, -1.0, -1.0, 1.0] * (n // 4)
+        risk = mam.risk(list(mam.score(window(i, value) for i, value in enumerate(values))), Characteristics())
+        shares = np.array([logistic(2 * value) for value in values])[_block_resamples(n)].mean(axis=1)
+        low, high = np.quantile([logistic(1 - 2 * share) for share in shares], [0.025, 0.975])
+        assert risk.low <= low + 1e-6 and risk.high >= high - 1e-6
+        widths.append(risk.high - risk.low)
+    assert widths[0] > 1.5 * widths[1] > 2.25 * widths[2]
 
 
 def test_risk_voids_and_other_windows_do_not_count(bundle: Bundle) -> None:
