@@ -2,17 +2,17 @@
 
 Each recording leaves `<name>-<hash>.json`, `.html` and `.poses` in the output folder, named by its content, so that two
 files of one name never meet. What a camera shows comes once: its results are named by camera and time (`live.py`) and
-never take the place of others. Every file appears whole or not at all, the `.json` last.
+never take the place of others. Every file appears whole or not at all, the `.json` last. A result without its report is
+made anew: what the report shows of single moments is kept nowhere else.
 """
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -121,8 +121,9 @@ def present_result(stem: Path | None, sha256: str | None, request: Request) -> O
     """The result that lies at `stem` already, made of the same recording with the same bundle and settings."""
     if stem is None or sha256 is None or request.is_forced:
         return None
-    found = _present(_with(stem, ".json"), sha256, request)
-    return None if found is None else Outputs(found, _with(stem, ".html"), is_new=False)
+    report = _with(stem, ".html")
+    found = _present(_with(stem, ".json"), sha256, request) if report.is_file() else None
+    return None if found is None else Outputs(found, report, is_new=False)
 
 
 def file_state(path: Path) -> tuple[int, int] | None:
@@ -320,12 +321,6 @@ def _present(path: Path, sha256: str, request: Request) -> Assessment | None:
 
 
 def _are_same(stored: Characteristics, given: Characteristics) -> bool:
-    """Equal but for the decimals that a stored result leaves out."""
-    return stored.sex == given.sex and all(
-        (one is None) == (other is None) and math.isclose(one or 0.0, other or 0.0, rel_tol=1e-3)
-        for one, other in (
-            (stored.corrected_age_weeks, given.corrected_age_weeks),
-            (stored.gestation_weeks, given.gestation_weeks),
-            (stored.birth_weight_g, given.birth_weight_g),
-        )
-    )
+    """Equal to the decimals that a stored result keeps: days count where an age is near its limits."""
+    pairs = zip(astuple(stored), astuple(given), strict=True)
+    return all(one == (round(other, 6) if isinstance(other, float) else other) for one, other in pairs)

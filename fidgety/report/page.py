@@ -33,6 +33,7 @@ from fidgety.report.wording import (
     format_clock,
     format_interval,
     format_percent,
+    format_weeks,
     list_reasons,
     scored_parts,
     total_s,
@@ -197,7 +198,7 @@ def _facts(assessment: Assessment) -> str:
     if assessment.source_fps > 0:  # a pose track does not know it
         facts.append(f"{assessment.source_fps:.4g} frames per second")
     if infant.corrected_age_weeks is not None:
-        facts.append(f"corrected age {infant.corrected_age_weeks:.1f} weeks")
+        facts.append(f"corrected age {format_weeks(infant.corrected_age_weeks)} weeks")
     if infant.gestation_weeks is not None:
         facts.append(f"gestation {infant.gestation_weeks:.1f} weeks")
     if infant.sex is not None:

@@ -19,6 +19,7 @@ __all__ = [
     "format_clock",
     "format_interval",
     "format_percent",
+    "format_weeks",
     "list_reasons",
     "missing_characteristics",
     "scored_parts",
@@ -63,6 +64,13 @@ def format_percent(share: float) -> str:
 def format_interval(low: float, high: float, dash: str = "-") -> str:
     """An interval of shares in [0, 1] as whole percent: `41-82 %`."""
     return f"{format_percent(low)}{dash}{format_percent(high)} %"
+
+
+def format_weeks(weeks: float) -> str:
+    """An age in weeks to one decimal; all of them where one would make whole weeks of what is not: 8.995, never 9.0."""
+    rounded = f"{weeks:.1f}"
+    is_whole = float(rounded).is_integer() and round(weeks, 6) != float(rounded)
+    return f"{round(weeks, 6):.9g}" if is_whole else rounded
 
 
 def scored_parts(assessment: Assessment) -> tuple[FmsFrequency, Risk] | None:

@@ -50,15 +50,16 @@ def judge_quality(
 
 
 def _age_reasons(characteristics: Characteristics, limits: QualityLimits) -> Iterator[QualityReason]:
-    age = characteristics.corrected_age_weeks
     low, high = limits.min_age_weeks, limits.max_age_weeks
     span = f"{low:g} to {high:g} weeks corrected age"
-    if age is None:
+    if characteristics.corrected_age_weeks is None:
         yield _blocking("age-unknown", f"The corrected age is not known; FMs are judged at {span} only.", _AGE_ACTION)
-    elif not low <= age <= high:
+        return
+    age = round(characteristics.corrected_age_weeks, 6)  # what a stored result keeps is what is judged
+    if not low <= age <= high:
         yield _blocking(
             "age-outside",
-            f"The infant's corrected age is {_weeks_and_days(age)}; FMs are judged at {span}.",
+            f"The infant's corrected age is {_age_outside(age, limits)}; FMs are judged at {span}.",
             "record again within that span" if age < low else "use an assessment made for this age",
         )
     elif round(min(age - low, high - age) * 7, 6) <= limits.age_margin_days:
@@ -193,6 +194,13 @@ def _over(measures: Mapping[str, float | None], name: str, limit: float) -> bool
 
 def _percent(share: float | None) -> str:
     return f"{100 * (share or 0.0):.0f} %"
+
+
+def _age_outside(weeks: float, limits: QualityLimits) -> str:
+    """An age beyond the span; in decimals where the nearest whole day lies within it."""
+    if limits.min_age_weeks * 7 <= round(weeks * 7) <= limits.max_age_weeks * 7:
+        return f"{weeks:.9g} weeks"
+    return _weeks_and_days(weeks)
 
 
 def _weeks_and_days(weeks: float) -> str:

@@ -175,3 +175,22 @@ def test_judge_quality_an_interrupted_recording_is_not_called_short(limits: Qual
 def test_judge_quality_seconds_that_are_too_few_are_not_rounded_to_enough(limits: QualityLimits) -> None:
     (reason,) = judge_quality({**GOOD, "assessable_s": 59.6}, AT_14_WEEKS, limits).reasons
     assert reason.sentence == "59 s can be assessed; 60 s are needed."
+
+
+@pytest.mark.parametrize(
+    ("weeks", "said"),
+    [
+        (8.995, "is 8.995 weeks;"),
+        (20.01, "is 20.01 weeks;"),
+        (8.7, "is 8 weeks 5 days;"),
+        (20.3, "is 20 weeks 2 days;"),
+    ],
+)
+def test_judge_quality_a_refused_age_is_said_to_lie_outside(limits: QualityLimits, weeks: float, said: str) -> None:
+    (reason,) = judge_quality(GOOD, Characteristics(corrected_age_weeks=weeks), limits).reasons
+    assert reason.code == "age-outside" and said in reason.sentence
+
+
+def test_judge_quality_judges_the_age_that_a_result_keeps(limits: QualityLimits) -> None:
+    for weeks in (9.0 - 1e-9, 20.0 + 1e-9):
+        assert codes(judge_quality(GOOD, Characteristics(corrected_age_weeks=weeks), limits)) == ["age-near-limit"]
