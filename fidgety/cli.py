@@ -139,7 +139,10 @@ def check(
     threads: Threads = 2,
     device_name: DeviceOption = DeviceName.auto,
 ) -> None:
-    """Judge the recordings' quality only: keep or repeat, and why. The age is judged where it is given."""
+    """Judge the recordings' quality only: keep or repeat, and why.
+
+    The age is judged where it is given; where it is not, that is a warning: scoring will want it.
+    """
     from fidgety.infant import characteristics
 
     infant = characteristics(born, recorded, gestation, age_weeks)

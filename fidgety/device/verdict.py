@@ -16,7 +16,7 @@ from fidgety.bundle import Manifest
 from fidgety.device.frame_log import Drops
 from fidgety.device.looks import Part
 from fidgety.records import Characteristics, LiftedTrack, Quality, QualityReason
-from fidgety.runtime.quality import judge_quality
+from fidgety.runtime.quality import before_scoring, judge_quality
 from fidgety.runtime.windows import assessable_s, cut_windows
 from fidgety.skeleton import H36M_17
 
@@ -61,8 +61,8 @@ def judge_recording(
     measures["lost_frame_share"] = drops.by_time / (n_frames + drops.by_time) if n_frames else None
     whole_s = _whole_s(drops, duration_s, manifest)
     measures["assessable_s"] = min(sum(part.assessable_s for part in looked), whole_s) if looked else whole_s
-    quality = judge_quality(measures, infant, manifest.quality, duration_s)
-    reasons = tuple(_softened(reason) for reason in quality.reasons)
+    quality = before_scoring(judge_quality(measures, infant, manifest.quality, duration_s))
+    reasons = quality.reasons
     if not looked:
         reasons = tuple(reason for reason in reasons if reason.code != "no-infant")
     reasons = tuple(sorted((*reasons, *more), key=lambda reason: not reason.is_blocking))
@@ -121,10 +121,3 @@ def _whole_s(drops: Drops, duration_s: float, manifest: Manifest) -> float:
     joints = np.zeros((len(is_observed), len(H36M_17), 3), np.float32)
     rows = LiftedTrack(joints, joints[..., :2], is_observed)
     return assessable_s(cut_windows([rows], settings, fps), settings, fps)
-
-
-def _softened(reason: QualityReason) -> QualityReason:
-    """An age that nobody has told yet is asked for before scoring; it is no reason to record again."""
-    if reason.code != "age-unknown":
-        return reason
-    return replace(reason, is_blocking=False, action="give the infant's dates before it is scored")

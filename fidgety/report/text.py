@@ -85,7 +85,12 @@ def format_line(assessment: Assessment, width: int = 80) -> str:
 def format_quality(recording: str, quality: Quality, width: int = 60) -> str:
     """The verdict of the quality gate alone: KEEP or REPEAT, each reason and what to do."""
     lines = [_shorten(clean_name(recording), width), "-" * width]
-    lines.append("KEEP: it can be assessed" if quality.is_assessable else "REPEAT: it cannot be assessed")
+    if not quality.is_assessable:
+        lines.append("REPEAT: it cannot be assessed")
+    elif any(reason.code == "age-unknown" for reason in quality.reasons):
+        lines.append("KEEP: it can be assessed once its age is known")
+    else:
+        lines.append("KEEP: it can be assessed")
     return "\n".join([*lines, *_reason_lines(quality.reasons, width)])
 
 

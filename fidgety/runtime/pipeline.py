@@ -47,7 +47,7 @@ from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.posefile import PoseRecording, PoseWriter
 from fidgety.runtime.posture import PostureMonitor
 from fidgety.runtime.prefetch import Prefetch
-from fidgety.runtime.quality import judge_quality
+from fidgety.runtime.quality import before_scoring, judge_quality
 from fidgety.runtime.source import Source
 from fidgety.runtime.timing import StageTimes, timed, timed_frames
 from fidgety.runtime.track import track_poses
@@ -141,7 +141,7 @@ def assess_poses(recording: PoseRecording, bundle: Bundle, job: Job, watch: Watc
 
 
 def check_recording(source: Source, bundle: Bundle, job: Job, watch: Watcher | None = None) -> Quality:
-    """The quality gate alone: everything but MAM."""
+    """The quality gate alone: everything but MAM. An age that is not known is asked for, and blocks nothing."""
     estimator = PoseEstimator(bundle, job.n_threads, job.device)
     monitors = _Monitors(PostureMonitor(estimator.skeleton), PictureMonitor(), NoiseFloor())
     with (
@@ -151,7 +151,7 @@ def check_recording(source: Source, bundle: Bundle, job: Job, watch: Watcher | N
         lifted = monitors.noise_floor.listen(lift_poses(_watched(poses, watch), estimator.skeleton, bundle, job.device))
         windows = cut_windows(lifted, bundle.manifest.mam, bundle.manifest.track.fps)
         seconds = assessable_s(windows, bundle.manifest.mam, bundle.manifest.track.fps)
-    return _judge(monitors, seconds, bundle, job, monitors.pictures(source))
+    return before_scoring(_judge(monitors, seconds, bundle, job, monitors.pictures(source)))
 
 
 def estimate_poses(source: Source, bundle: Bundle, job: Job, watch: Watcher | None = None) -> int:

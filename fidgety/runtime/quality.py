@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from fidgety.bundle import QualityLimits
 from fidgety.records import Characteristics, Quality, QualityReason
 
-__all__ = ["judge_quality"]
+__all__ = ["before_scoring", "judge_quality"]
 
 _AGE_ACTION = "give --age-weeks, or --born, --recorded and --gestation"
 _INTERRUPTED_S = 10.0  # without an interruption less is missing: .8 s at the end, or a recording of no whole window
@@ -47,6 +48,17 @@ def judge_quality(
         reasons.extend(_time_reasons(measures, limits, duration_s))
     ordered = sorted(reasons, key=lambda reason: not reason.is_blocking)
     return Quality(tuple(ordered), dict(measures))
+
+
+def before_scoring(quality: Quality) -> Quality:
+    """The verdict while nothing is scored yet: an age that nobody has told is asked for, and is no reason to repeat."""
+    reasons = [
+        replace(one, is_blocking=False, action="give the infant's dates, or its age, when it is scored")
+        if one.code == "age-unknown"
+        else one
+        for one in quality.reasons
+    ]
+    return replace(quality, reasons=tuple(sorted(reasons, key=lambda reason: not reason.is_blocking)))
 
 
 def _age_reasons(characteristics: Characteristics, limits: QualityLimits) -> Iterator[QualityReason]:

@@ -147,6 +147,14 @@ def test_check_says_repeat_and_writes_nothing(run: Run, scenes: Scenes) -> None:
     assert list(Path().iterdir()) == []
 
 
+def test_check_without_an_age_warns_and_keeps(run: Run, scenes: Scenes) -> None:
+    kept = run("check", scenes("plain"), "--min-assessable-s", "5")
+    assert kept.code == 0
+    assert "KEEP" in kept.out and "The corrected age is not known" in kept.out
+    repeated = run("check", scenes("plain"), "--min-assessable-s", "5", "--age-weeks", "8")
+    assert repeated.code == 3 and "REPEAT" in repeated.out
+
+
 def test_check_missing_file_among_good_ones(run: Run, scenes: Scenes) -> None:
     outcome = run("check", "nothing.mp4", scenes("one-frame"), *AGE)
     assert outcome.code == 2

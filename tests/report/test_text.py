@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from fidgety.records import Assessment, Stretch
+from fidgety.records import Assessment, Quality, QualityReason, Stretch
 from fidgety.report.page import render_report
-from fidgety.report.text import format_assessment, format_line, format_summary
+from fidgety.report.text import format_assessment, format_line, format_quality, format_summary
 
 from .conftest import BANNER
 
@@ -102,3 +102,14 @@ def test_format_summary_counts_outcomes_and_shows_the_banner_once(
     assert text.count(BANNER) == 1
     assert text.splitlines()[-1] == "3 recordings: 1 risk, 1 normal, 1 not assessable"
     assert "not assessable: too-short" in text
+
+
+def test_format_quality_says_whether_to_keep_it_and_what_is_not_known_yet() -> None:
+    unknown = QualityReason("age-unknown", False, "The corrected age is not known.", "give it")
+    short = QualityReason("too-short", True, "12 s can be assessed.", "record again")
+    titles = [format_quality("a.mp4", Quality(reasons, {})).splitlines()[2] for reasons in ((), (unknown,), (short,))]
+    assert titles == [
+        "KEEP: it can be assessed",
+        "KEEP: it can be assessed once its age is known",
+        "REPEAT: it cannot be assessed",
+    ]

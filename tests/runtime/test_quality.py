@@ -4,7 +4,7 @@ import pytest
 
 from fidgety.bundle import Manifest, QualityLimits
 from fidgety.records import Characteristics, Quality
-from fidgety.runtime.quality import judge_quality
+from fidgety.runtime.quality import before_scoring, judge_quality
 
 GOOD: dict[str, float | None] = {
     "source_fps": 30.0,
@@ -194,3 +194,13 @@ def test_judge_quality_a_refused_age_is_said_to_lie_outside(limits: QualityLimit
 def test_judge_quality_judges_the_age_that_a_result_keeps(limits: QualityLimits) -> None:
     for weeks in (9.0 - 1e-9, 20.0 + 1e-9):
         assert codes(judge_quality(GOOD, Characteristics(corrected_age_weeks=weeks), limits)) == ["age-near-limit"]
+
+
+def test_before_scoring_an_unknown_age_is_asked_for_and_blocks_nothing(limits: QualityLimits) -> None:
+    quality = before_scoring(judge_quality(GOOD, Characteristics(), limits))
+    assert codes(quality) == ["age-unknown"] and quality.is_assessable
+    assert quality.reasons[0].action == "give the infant's dates, or its age, when it is scored"
+    both = before_scoring(judge_quality({**GOOD, "jitter_mm": 9.0}, Characteristics(), limits))
+    assert codes(both) == ["jitter", "age-unknown"] and not both.is_assessable
+    outside = before_scoring(judge_quality(GOOD, Characteristics(corrected_age_weeks=8.0), limits))
+    assert not outside.is_assessable
