@@ -86,7 +86,7 @@ def _age_weeks(
         return from_dates
     if not -20.0 <= age_weeks <= _OLDEST_WEEKS:
         raise UsageError(f"--age-weeks {age_weeks:g} makes no sense: give the corrected age in weeks")
-    if from_dates is not None and abs(from_dates - age_weeks) > 1.0:
+    if from_dates is not None and round(abs(from_dates - age_weeks), 6) > 1.0:  # ages reckoned on are not quite whole
         raise UsageError(
             f"--age-weeks {age_weeks:g} contradicts the dates, which give {from_dates:.1f} weeks corrected"
         )

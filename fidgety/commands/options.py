@@ -31,6 +31,7 @@ __all__ = [
     "load_device",
     "log",
     "needs_extras",
+    "note_undated_age",
     "open_store",
     "store_place",
     "with_limit",
@@ -116,6 +117,13 @@ def open_store(path: Path | None, key_file: Path | None = None, *, is_made: bool
     if place is not None and store.shelf.key_id is None:
         log("note: a key is given, but this store is not encrypted (`fidgety store encrypt`)")
     return store
+
+
+def note_undated_age(store: Store) -> None:
+    """Say it where an age that is told for today cannot be kept, since nobody knows which day it is."""
+    doubt = store.shelf.books.look_at_clock()[1]
+    if doubt is not None:
+        log(f"note: the age is not kept, for the clock cannot be believed ({doubt})")
 
 
 def load_device(asked: DeviceName, bundle: Bundle) -> Device:

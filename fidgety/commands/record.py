@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from fidgety.commands.options import BundlePath, KeyFile, StorePath, log, open_store
+from fidgety.commands.options import BundlePath, KeyFile, StorePath, log, note_undated_age, open_store
 
 __all__ = ["record"]
 
@@ -21,7 +21,7 @@ def record(
     infant: Annotated[str | None, typer.Option("--infant", help="Pseudonym of the infant, no name.")] = None,
     born: Annotated[str | None, typer.Option(help="Date of birth, YYYY-MM-DD.")] = None,
     gestation: Annotated[str | None, typer.Option(help="Gestation at birth: weeks, or weeks+days as 39+2.")] = None,
-    age_weeks: Annotated[float | None, typer.Option(help="Corrected age in weeks, instead of dates.")] = None,
+    age_weeks: Annotated[float | None, typer.Option(help="Corrected age in weeks today, instead of dates.")] = None,
     minutes: Annotated[
         str, typer.Option("--minutes", help="Shortest and longest, as 3-5; the first when enough was seen.")
     ] = "3-5",
@@ -50,18 +50,20 @@ def record(
 
     if store is not None and out is not None:
         raise UsageError("--store and --out are two places: give one of them")
-    if infant is None and out is None and (born, gestation) != (None, None):
-        raise UsageError("--infant is missing: whose dates are these?")
+    if infant is None and out is None and (born, gestation, age_weeks) != (None, None, None):
+        raise UsageError("--infant is missing: whose dates or age is it?")
     known = characteristics(born, None if born is None else date.today().isoformat(), gestation, age_weeks)
     session = Session(
         camera, Wanted(*_size(size), fps), _minutes(minutes), wait_s, known, bundle_path, has_guidance, threads
     )
-    about = About(None if infant is None else Infant(infant, born, gestation))
+    about = About(None if infant is None else Infant(infant, born, gestation, age_weeks=age_weeks))
     with ExitStack() as stack:
         if out is not None:
             place = stack.enter_context(folder_place(out, log))
         else:
             opened = stack.enter_context(open_store(store, key_file, is_made=True))
+            if age_weeks is not None:
+                note_undated_age(opened)
             place = stack.enter_context(store_place(opened, about, log))
         outcome = run_session(session, place, log)
     print(outcome.text)

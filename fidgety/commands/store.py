@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fidgety.commands import store_safety
-from fidgety.commands.options import KeyFile, StorePath, log, open_store
+from fidgety.commands.options import KeyFile, StorePath, log, note_undated_age, open_store
 from fidgety.errors import DeviceError, UsageError
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ def add(
     born: Annotated[str | None, typer.Option(help="Date of birth, YYYY-MM-DD.")] = None,
     recorded: Annotated[str | None, typer.Option(help="Date of the recording, YYYY-MM-DD (default: today).")] = None,
     gestation: Annotated[str | None, typer.Option(help="Gestation at birth: weeks, or weeks+days as 39+2.")] = None,
+    age_weeks: Annotated[
+        float | None, typer.Option(help="Corrected age in weeks on the day of the recording, instead of dates.")
+    ] = None,
     sex: Annotated[str | None, typer.Option(help="female or male.")] = None,
     birth_weight: Annotated[float | None, typer.Option(help="Birth weight in grams.")] = None,
     is_queued: Annotated[bool, typer.Option("--queue/--no-queue", help="Ask for a score at once.")] = True,
@@ -47,13 +50,15 @@ def add(
     from fidgety.device.holdings import About, Infant
     from fidgety.infant import parse_date
 
-    told = (born, gestation, sex, birth_weight)
+    told = (born, gestation, sex, birth_weight, age_weeks)
     if infant is None and any(value is not None for value in told):
-        raise UsageError("--infant is missing: whose dates are these?")
+        raise UsageError("--infant is missing: whose dates or age is it?")
     if recorded is not None:
         parse_date(recorded, "recorded")
     about = About(None if infant is None else Infant(infant, *told), session, recorded)
     with open_store(store, key_file, is_made=True) as opened:
+        if age_weeks is not None and recorded is None:
+            note_undated_age(opened)
         for path in recordings:
             added = opened.add(path, about, is_queued=is_queued)
             print(f"{added.id}  {path}{'' if added.is_new else '  (was there already)'}", flush=True)

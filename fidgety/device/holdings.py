@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from fidgety.errors import UsageError
-from fidgety.infant import characteristics
+from fidgety.infant import characteristics, parse_date
 from fidgety.records import Characteristics
 
 __all__ = [
@@ -59,24 +59,33 @@ class Infant:
     gestation: str | None = None  # weeks, or weeks+days as 39+2
     sex: str | None = None  # female or male
     birth_weight_g: float | None = None
+    age_weeks: float | None = None  # corrected, on the day `age_on`: where staff know the age and no dates
+    age_on: str | None = None  # YYYY-MM-DD; None: on the day of the recording that it comes in with
 
     def __post_init__(self) -> None:
         """Raises UsageError for an id that might be a name, and for what makes no sense."""
         check_id(self.id, "infant")
-        self.characteristics(None)
+        characteristics(age_weeks=self.age_weeks)
+        self.characteristics(self.age_on, None if self.age_on is None else parse_date(self.age_on, "recorded"))
 
     def characteristics(self, recorded_on: str | None, today: date | None = None) -> Characteristics:
-        """As the score takes them; the age is unknown where a date is. Raises UsageError."""
+        """As the score takes them; the age is unknown where a day is. Raises UsageError."""
         is_dated = None not in (self.born, recorded_on, self.gestation)
         return characteristics(
             self.born if is_dated else None,
             recorded_on if is_dated else None,
             self.gestation,
-            None,
+            self.told_age_weeks(recorded_on),
             self.sex,
             self.birth_weight_g,
             today,
         )
+
+    def told_age_weeks(self, day: str | None) -> float | None:
+        """The corrected age on a day by the age that was told; None where no age was told, or a day is not known."""
+        if self.age_weeks is None or self.age_on is None or day is None:
+            return None
+        return self.age_weeks + (parse_date(day, "recorded") - parse_date(self.age_on, "recorded")).days / 7
 
 
 @dataclass(frozen=True, slots=True)

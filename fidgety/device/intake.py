@@ -139,8 +139,9 @@ def _finish(shelf: Shelf, number: int, about: About, is_queued: bool, is_cut_sho
 def enter(shelf: Shelf, change: Change, number: int, about: About, state: str, sha256: str | None) -> None:
     """The row of a new recording, and `about.json` beside its files, from which the row could be made anew."""
     recorded_on = about.recorded_on or (change.now.text[:10] if change.is_clock_trusted else None)
-    insert_row(shelf, change, number, replace(about, recorded_on=recorded_on), state, sha256)
-    told = asdict(about) | {"recorded_on": recorded_on, "recorded_at": change.now.text}
+    about = replace(about, recorded_on=recorded_on, infant=_dated(about.infant, recorded_on))
+    insert_row(shelf, change, number, about, state, sha256)
+    told = asdict(about) | {"recorded_at": change.now.text}
     piece = _stage_json(shelf, {"format": 1, "is_clock_trusted": change.is_clock_trusted, **told})
     shelf.place(change, number, piece, ABOUT_NAME)
 
@@ -236,14 +237,34 @@ def _register_infant(shelf: Shelf, change: Change, infant: Infant) -> None:
     told: dict[str, Any] = {key: value for key, value in asdict(infant).items() if key != "id" and value is not None}
     row = change.run("SELECT * FROM infants WHERE id = ?", infant.id).fetchone()
     known = {} if row is None else _known_infant(shelf, row)
-    for name in told.keys() & known.keys():
+    for name in told.keys() & known.keys() - {"age_weeks", "age_on"}:  # older at every visit
         if told[name] != known[name]:
             raise UsageError(
                 f"infant {infant.id}: {name.replace('_', ' ')} was {known[name]} so far, now it is {told[name]}: check "
                 "both, and whether it is the same infant"
             )
-    if row is None or told.keys() - known.keys():
-        write_infant(shelf, change, infant.id, known | told)
+    _require_one_age(Infant(infant.id, **known), infant)
+    merged = known | told  # the age that was told last holds: it was told for this very recording
+    Infant(infant.id, **merged)  # raises where dates and age contradict each other
+    if row is None or merged != known:
+        write_infant(shelf, change, infant.id, merged)
+
+
+def _require_one_age(known: Infant, told: Infant) -> None:
+    """Raises UsageError where the age told now is more than a week from that told before; ages are told rounded."""
+    before = known.told_age_weeks(told.age_on)
+    if told.age_weeks is not None and before is not None and round(abs(before - told.age_weeks), 6) > 1.0:
+        raise UsageError(
+            f"infant {told.id}: by what was told so far it was {before:.1f} weeks old (corrected) on {told.age_on}, "
+            f"now it is {told.age_weeks:g}: check both, and whether it is the same infant"
+        )
+
+
+def _dated(infant: Infant | None, day: str | None) -> Infant | None:
+    """An age was told for the day of the recording. Where that is not known nobody could reckon with it: it goes."""
+    if infant is None or infant.age_weeks is None or infant.age_on is not None:
+        return infant
+    return replace(infant, age_weeks=None if day is None else infant.age_weeks, age_on=day)
 
 
 def _infant_id(about: About) -> str | None:

@@ -71,13 +71,13 @@ def test_recover_a_recording_that_was_placed_and_not_entered(
 ) -> None:
     source = make_recording()
     with cut(store, monkeypatch, Books, "_keep_seen"):
-        store.add(source, About(Infant("A", born="2026-09-01"), session_id="v-1", duration_s=4.0))
+        store.add(source, About(Infant("A", "2026-09-01", age_weeks=16.0), session_id="v-1", duration_s=4.0))
     with Store.open(folder, clock=clock) as again:
         assert again.recovery.registered == ("R000001",)
         recording = again.recording("R000001")
         assert (recording.state, recording.infant_id, recording.session_id) == ("recorded", "A", "v-1")
         assert (recording.duration_s, recording.is_clock_trusted) == (4.0, True)
-        assert again.infant("A").born == "2026-09-01"
+        assert again.infant("A") == Infant("A", born="2026-09-01", age_weeks=16.0, age_on="2026-12-31")
         assert again.add(source).is_new is False
         assert again.add(make_recording("other.mp4")).id == "R000002"
 

@@ -391,6 +391,22 @@ def test_run_clock_a_day_back_keeps_the_age(
     assert ages == [13.0]
 
 
+def test_run_an_age_told_at_the_bedside_reaches_the_score(
+    store: Store, make_recording: MakeRecording, make_service: MakeService
+) -> None:
+    """Told in weeks of the first recording, and reckoned on for the second, 14 days later."""
+    store.add(make_recording("1.mp4"), About(Infant("A-17", age_weeks=12.0), recorded_on="2026-12-17"))
+    store.add(make_recording("2.mp4"), About(Infant("A-17")))
+    ages = []
+
+    def score(order: Order, bundle: Bundle) -> Result:
+        ages.append(order.characteristics.corrected_age_weeks)
+        return a_score(order, bundle)
+
+    make_service(score).run()
+    assert ages == [12.0, 14.0]
+
+
 def test_second_service_on_one_store_is_refused(store: Store, make_service: MakeService) -> None:
     from fidgety.device.scratch import Scratch
 

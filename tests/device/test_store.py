@@ -77,6 +77,41 @@ def test_infant_characteristics_know_no_age_without_the_day() -> None:
     assert infant.characteristics("2026-11-10").corrected_age_weeks == 10.0
 
 
+def test_infant_told_by_its_age_is_as_much_older_as_the_recording_is_later() -> None:
+    infant = Infant("A", age_weeks=12.0, age_on="2026-11-10")
+    assert infant.characteristics(None).corrected_age_weeks is None
+    ages = [infant.characteristics(day).corrected_age_weeks for day in ("2026-11-03", "2026-11-10", "2026-11-27")]
+    assert ages == pytest.approx([11.0, 12.0, 12.0 + 17 / 7])
+    with pytest.raises(UsageError, match="makes no sense"):
+        Infant("A", age_weeks=900.0)
+    with pytest.raises(UsageError, match=r"contradicts the dates, which give 10\.0 weeks"):
+        Infant("A", born="2026-09-01", gestation="40", age_weeks=12.0, age_on="2026-11-10")
+
+
+def test_add_keeps_an_age_with_the_day_of_its_recording(store: Store, make_recording: MakeRecording) -> None:
+    store.add(make_recording("1.mp4"), About(Infant("A", age_weeks=12.0), recorded_on="2026-12-01"))
+    assert store.infant("A") == Infant("A", age_weeks=12.0, age_on="2026-12-01")
+    store.add(make_recording("2.mp4"), About(Infant("A")))
+    assert store.infant("A").age_weeks == 12.0
+    store.add(make_recording("3.mp4"), About(Infant("A", age_weeks=16.0)))  # 30 days later, on the clock's own day
+    assert store.infant("A") == Infant("A", age_weeks=16.0, age_on="2026-12-31")
+    with pytest.raises(UsageError, match=r"it was 16.0 weeks old \(corrected\) on 2026-12-31, now it is 18"):
+        store.add(make_recording("4.mp4"), About(Infant("A", age_weeks=18.0)))
+    with pytest.raises(UsageError, match="contradicts the dates"):
+        store.add(make_recording("5.mp4"), About(Infant("A", born="2026-11-01", gestation="40")))
+    assert store.infant("A") == Infant("A", age_weeks=16.0, age_on="2026-12-31")
+    assert len(store.recordings()) == 3
+
+
+def test_add_an_age_of_a_day_that_nobody_knows_is_not_kept(
+    store: Store, clock: FakeClock, make_recording: MakeRecording
+) -> None:
+    store.add(make_recording("1.mp4"))
+    clock.wall_s -= 400 * DAY_S
+    store.add(make_recording("2.mp4"), About(Infant("A", sex="male", age_weeks=12.0)))
+    assert store.infant("A") == Infant("A", sex="male")
+
+
 def test_begin_and_finish_a_recording_of_segments(store: Store) -> None:
     begun = store.begin(About(Infant("A"), session_id="visit-1"))
     assert store.recording(begun.id).state == "recording"

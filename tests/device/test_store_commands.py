@@ -139,6 +139,8 @@ def test_wrong_use_is_said(run: Run, make_recording: MakeRecording, tmp_path: Pa
     for arguments, message in (
         (("store", "list"), "there is no store in"),
         (("store", "add", source, "--born", "2026-01-01"), "--infant is missing"),
+        (("store", "add", source, "--age-weeks", "13"), "--infant is missing"),
+        (("store", "add", source, "--infant", "A", "--age-weeks", "900"), "makes no sense"),
         (("store", "add", source, "--infant", "Anna Miller"), "and no name"),
         (("store", "add", source, "--infant", "A", "--sex", "x"), "write female or male"),
         (("store", "add", source, "--recorded", "yesterday"), "is no date"),
@@ -150,6 +152,14 @@ def test_wrong_use_is_said(run: Run, make_recording: MakeRecording, tmp_path: Pa
         done = run(*arguments)
         assert (done.code, done.out) == (2, ""), arguments
         assert message in done.err
+
+
+def test_add_keeps_the_age(run: Run, make_recording: MakeRecording, folder: Path) -> None:
+    told = ("--infant", "A", "--age-weeks", "13.5", "--recorded", "2026-11-20")
+    assert run("store", "add", make_recording("1.mp4"), *told).code == 0
+    with Store.open(folder) as store:
+        infant = store.infant("A")
+    assert (infant.age_weeks, infant.age_on) == (13.5, "2026-11-20")
 
 
 def test_clock_accept(run: Run, make_recording: MakeRecording) -> None:

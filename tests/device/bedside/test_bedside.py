@@ -120,6 +120,25 @@ def test_record_command_guides_stops_at_sigterm_and_judges(tmp_path: Path) -> No
     assert not (tmp_path / "guidance.png").exists()  # no picture of the infant stays behind
 
 
+def test_record_command_keeps_the_age_in_the_store(tmp_path: Path) -> None:
+    """The age serves the verdict here and the score later."""
+    store = tmp_path / "store"
+    told = ("--infant", "A-17", "--age-weeks", "13")
+    result = run_command("--camera", FAST, "--store", store, "--no-guidance", "--minutes", "0.1", *told)
+    assert "R000001 (queued for scoring)" in result.stdout, result.stderr
+    with Store.open(store) as opened:
+        infant, (recording,) = opened.infant("A-17"), opened.recordings()
+    age_weeks = 13.0 if recording.is_clock_trusted else None  # told for a day that nobody knows, it is no use
+    assert (infant.age_weeks, infant.age_on) == (age_weeks, recording.recorded_on)
+    assert infant.characteristics(recording.recorded_on).corrected_age_weeks == age_weeks
+
+
+def test_record_command_an_age_of_nobody_is_refused_before_it_begins(tmp_path: Path) -> None:
+    result = run_command("--camera", FAST, "--store", tmp_path / "store", "--age-weeks", "13")
+    assert result.returncode == 2 and "whose dates or age is it" in result.stderr
+    assert not (tmp_path / "store").exists()
+
+
 def test_record_command_of_nonsense_ends_with_2(tmp_path: Path) -> None:
     result = run_command("--minutes", "5-3", "--camera", FAST, "--out", tmp_path)
     assert result.returncode == 2 and "--minutes '5-3'" in result.stderr
