@@ -53,7 +53,7 @@ def train(
         str, typer.Option("--input", help="What MAM reads: kinds joined by +, such as coordinates+velocity.")
     ] = "difference",
     pose: Annotated[PoseName, typer.Option()] = PoseName.three,
-    protocol: Annotated[str, typer.Option(help="reduced (two cores), full (a GPU), or a TOML file.")] = "reduced",
+    protocol: Annotated[str, typer.Option(help="brief or reduced (two cores), full (a GPU), or a TOML file.")] = "reduced",
     folds: Annotated[int, typer.Option(min=2, help="Unless infants.csv has a fold for every infant.")] = 5,
     seed: Annotated[int, typer.Option(min=0)] = 1,
     is_shuffled: Annotated[

@@ -1,6 +1,7 @@
 """A protocol file (TOML) -> what is trained, how long, and how. Every key must be there; unknown ones are refused.
 
-`protocols/full.toml` holds the published figures (SPEC 3, 5), `protocols/reduced.toml` what two CPU cores can do.
+`protocols/full.toml` holds the published figures (SPEC 3, 5), `protocols/reduced.toml` what two CPU cores can do,
+`protocols/brief.toml` what they can do in two hours for a comparison of systems.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from fidgety.errors import UsageError
 
 __all__ = ["MamPlan", "Phase", "Protocol", "StamPlan", "WoGmaPlan", "protocol_of", "read_protocol"]
 
-NAMED = ("reduced", "full")
+NAMED = ("brief", "reduced", "full")
 
 Kind = TypeVar("Kind")
 
@@ -85,7 +86,7 @@ class Protocol:
 
 
 def read_protocol(name_or_path: str) -> Protocol:
-    """The protocol "reduced" or "full", or that of a TOML file.
+    """The protocol "brief", "reduced" or "full", or that of a TOML file.
 
     Raises UsageError where there is no such file, it is no TOML, or a key is unknown, missing or of the wrong type.
     """
@@ -94,7 +95,7 @@ def read_protocol(name_or_path: str) -> Protocol:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"no protocol {name_or_path}: name reduced, full or a readable TOML file ({error})") from error
+        raise UsageError(f"no protocol {name_or_path}: name brief, reduced, full or a readable TOML file ({error})") from error
     toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
         content = toml.loads(text)

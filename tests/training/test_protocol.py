@@ -33,6 +33,16 @@ def test_read_protocol_reduced_fits_into_ninety_minutes() -> None:
     assert (0.19 * ref.epochs * ref.epoch_steps + 0.44 * main.epochs * main.epoch_steps) / 60 < 60
 
 
+def test_read_protocol_brief_is_reduced_with_fewer_steps() -> None:
+    brief, reduced = asdict(read_protocol("brief")), asdict(read_protocol("reduced"))
+    fits = [(brief["mam"]["ref"], reduced["mam"]["ref"]), (brief["mam"]["main"], reduced["mam"]["main"])]
+    fits += [(brief[system]["fit"], reduced[system]["fit"]) for system in ("stam", "wo_gma")]
+    for ours, theirs in fits:
+        assert ours.pop("epochs") < theirs.pop("epochs")
+    del brief["name"], reduced["name"], brief["threads"], reduced["threads"]
+    assert brief == reduced
+
+
 def test_protocol_of_takes_what_a_run_keeps() -> None:
     reduced = read_protocol("reduced")
     assert protocol_of(asdict(reduced), "run.json") == reduced
@@ -65,5 +75,5 @@ def test_read_protocol_names_the_key(tmp_path: Path, old: str, new: str, message
 
 
 def test_read_protocol_without_a_file() -> None:
-    with pytest.raises(UsageError, match="no protocol quick: name reduced, full or a readable TOML file"):
+    with pytest.raises(UsageError, match="no protocol quick: name brief, reduced, full or a readable TOML file"):
         read_protocol("quick")
