@@ -101,10 +101,7 @@ def score_one(address: str, request: Request, watcher_for: WatcherFor, heed: Hee
     """
     path, camera = Path(address), camera_name(address)
     with blaming_the_device(), _standing_still(path):
-        try:
-            sha256 = sha256_of_file(path, heed) if camera is None and path.is_file() else None
-        except OSError as error:
-            raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+        sha256 = _sha256_of(path, camera, heed)
         with _place(path, camera, sha256, request) as stem:
             if (present := present_result(stem, sha256, request)) is not None:
                 return present
@@ -170,20 +167,32 @@ def write_poses(
 ) -> int:
     """Recording -> `.poses` file at `target`, whole or not at all; gives the number of poses.
 
-    Raises SourceError, UsageError, BundleError or DeviceError.
+    Its header holds the recording's hash, by which a cohort knows a video and its track for one. Raises SourceError
+    (UnsettledError where the file changed meanwhile), UsageError, BundleError or DeviceError.
     """
-    if camera_name(address) is not None and target.exists():
+    path, camera = Path(address), camera_name(address)
+    if camera is not None and target.exists():
         raise UsageError(f"{target} is there already, and what a camera shows comes once: name another --out")
     part = target.with_name(target.name + ".part")
     with open_source(address) as source:
         _require_end(source.info, max_duration_s)
-        job = Job(source.info.name, Characteristics(), None, part, max_duration_s, n_threads, device=device)
         try:
-            n_poses = estimate_poses(source, bundle, job, watcher_for(source.info))
+            with _standing_still(path):
+                sha256 = _sha256_of(path, camera)
+                job = Job(source.info.name, Characteristics(), sha256, part, max_duration_s, n_threads, device=device)
+                n_poses = estimate_poses(source, bundle, job, watcher_for(source.info))
             _rename(part, target)
         finally:
             _remove(part)
     return n_poses
+
+
+def _sha256_of(path: Path, camera: str | None, heed: Heed | None = None) -> str | None:
+    """None: no file. Raises SourceError where one cannot be read."""
+    try:
+        return sha256_of_file(path, heed) if camera is None and path.is_file() else None
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}") from error
 
 
 @contextmanager

@@ -5,6 +5,7 @@ text_table.py    CSV -> rows of text, with the faults of the file itself
 tables.py        rows of text -> checked rows (the only place that needs pydantic)
 links.py         what does not fit between rows and between tables
 files.py         the recordings: in the folder, readable, their content and length
+apart.py         do two cohorts, or a cohort and a run, share an infant or a recording
 read.py          all of the above: folder -> Cohort and its faults
 records.py       what a Cohort is made of
 inclusion.py     who is included, and the participant flow

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fidgety.bundle import sha256_of_file
-from fidgety.cohort.tracks import track_duration_s
+from fidgety.cohort.tracks import track_facts
 from fidgety.errors import SourceError
 from fidgety.runtime.posefile import POSE_SUFFIXES, open_poses
 from fidgety.runtime.source import open_source
@@ -19,8 +22,14 @@ class FileFacts:
     """What is known of a recording without watching it."""
 
     path: Path
-    sha256: str
+    sha256: str  # of the file's bytes
     duration_s: float | None  # None: a video that does not state it
+    other_hashes: frozenset[str] = frozenset()  # of a track: its content's, and that of the video it was made of
+
+    @property
+    def hashes(self) -> frozenset[str]:
+        """All by which the same recording is recognised."""
+        return self.other_hashes | {self.sha256}
 
 
 def inspect_file(folder: Path, file: str) -> FileFacts:
@@ -34,7 +43,11 @@ def inspect_file(folder: Path, file: str) -> FileFacts:
             raise SourceError(f"there is no file {file} in the folder: copy it there or correct the name")
         if path.stat().st_size == 0:
             raise SourceError(f"{file} is empty (0 bytes): copy it from its source again")
-        return FileFacts(path, sha256_of_file(path), _duration_s(path))
+        sha256 = sha256_of_file(path)
+        if path.suffix in POSE_SUFFIXES:
+            return _track_facts(path, sha256)
+        with open_source(str(path)) as source:
+            return FileFacts(path, sha256, source.info.duration_s)
     except OSError as error:
         raise SourceError(f"{file} cannot be read ({error.strerror}): check its rights and its name") from error
     except SourceError as error:
@@ -57,8 +70,14 @@ def _in_words_of_the_table(message: str, path: Path, file: str) -> str:
     return message.replace(str(path), file).replace("give it with --fps", "store it in the file as 'fps'")
 
 
-def _duration_s(path: Path) -> float | None:
-    if path.suffix in POSE_SUFFIXES:
-        return track_duration_s(open_poses(path))
-    with open_source(str(path)) as source:
-        return source.info.duration_s
+def _track_facts(path: Path, sha256: str) -> FileFacts:
+    recording = open_poses(path)
+    facts = track_facts(recording)
+    hashes = (facts.content_sha256, _source_sha256(recording.about))
+    return FileFacts(path, sha256, facts.duration_s, frozenset(one for one in hashes if one is not None))
+
+
+def _source_sha256(about: Mapping[str, Any]) -> str | None:
+    """The hash of the video, where the header tells one: a camera has none, nor had `fidgety pose` at first."""
+    told = about.get("recording_sha256")
+    return told if isinstance(told, str) and re.fullmatch(r"[0-9a-f]{64}", told) else None

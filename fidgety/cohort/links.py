@@ -95,12 +95,13 @@ def _wrong_date(recorded: date | None, born: date | None, today: date) -> str | 
 
 
 def content_faults(rows: Numbered[RecordingRow], facts: Mapping[str, FileFacts]) -> Iterator[Fault]:
-    """Two files of one content (SHA-256), under whatever names and infants."""
+    """One recording in two files, under whatever names and infants: two copies, a video and its track, two tracks."""
     first: dict[str, tuple[int, RecordingRow]] = {}
     for number, row in rows:
         if row.file not in facts:
             continue
-        other_number, other = first.setdefault(facts[row.file].sha256, (number, row))
+        same = [first.setdefault(one, (number, row)) for one in facts[row.file].hashes]
+        other_number, other = min(same, key=lambda one: one[0])
         if other.file == row.file:  # the first of its content, or a name listed twice, which is a fault of its own
             continue
         whose = "the same infant's" if other.infant == row.infant else f"infant {other.infant}'s"

@@ -122,4 +122,6 @@ def _cohort(folder: Path, tables: _Tables, facts: Mapping[str, FileFacts]) -> Co
 
 
 def _recording(row: RecordingRow, facts: FileFacts) -> CohortRecording:
-    return CohortRecording(row.infant, row.file, facts.path, row.recorded, facts.sha256, facts.duration_s)
+    return CohortRecording(
+        row.infant, row.file, facts.path, row.recorded, facts.sha256, facts.duration_s, facts.other_hashes
+    )

@@ -88,8 +88,14 @@ class CohortRecording:
     file: str
     path: Path
     recorded: date | None
-    sha256: str  # of its content
+    sha256: str  # of the file's bytes
     duration_s: float | None  # None: a video that does not state it
+    other_hashes: frozenset[str] = frozenset()  # of a track: its content's, and that of the video it was made of
+
+    @property
+    def hashes(self) -> frozenset[str]:
+        """All by which the same recording is recognised, under another name or as another bundle's track."""
+        return self.other_hashes | {self.sha256}
 
     @property
     def is_track(self) -> bool:

@@ -5,6 +5,7 @@ Every message says what is wrong with the cell and what to write. The only modul
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from datetime import date
@@ -22,6 +23,8 @@ __all__ = ["ClipRow", "InfantRow", "Numbered", "RecordingRow", "check_rows"]
 _Told = TypeVar("_Told")
 RowT = TypeVar("RowT", bound=BaseModel)
 Numbered = list[tuple[int, RowT]]  # rows with the numbers that a spreadsheet shows
+
+_LONGEST_S = 86_400.0  # of a recording
 
 
 def _as_told(parse: Callable[[str], _Told], text: str) -> _Told | None:
@@ -51,12 +54,16 @@ def _birth_weight_g(text: str) -> float | None:
 
 
 def _number(text: str) -> float:
+    """A finite number."""
     try:
         if re.fullmatch(r"[+-]?\d*\.?\d*([eE][+-]?\d+)?", text) is None:  # Python takes 'nan', 'inf' and '1_000' too
             raise ValueError(text)
-        return float(text)
+        number = float(text)
     except ValueError:
         raise ValueError(f"{text!r} is no number: write digits and a decimal point") from None
+    if not math.isfinite(number):
+        raise ValueError(f"{text!r} is too large a number: look at its exponent")
+    return number
 
 
 def _name(text: str) -> str:
@@ -96,6 +103,8 @@ def _start_s(text: str) -> float:
     start_s = _number(text)
     if start_s < 0.0:
         raise ValueError(f"{text!r}: a clip starts at 0 s or later, in seconds from the recording's first frame")
+    if start_s > _LONGEST_S:  # a video that does not state its length would let it pass
+        raise ValueError(f"{text!r}: no recording lasts longer than a day; write seconds from its first frame")
     return start_s
 
 

@@ -53,7 +53,9 @@ def train(
         str, typer.Option("--input", help="What MAM reads: kinds joined by +, such as coordinates+velocity.")
     ] = "difference",
     pose: Annotated[PoseName, typer.Option()] = PoseName.three,
-    protocol: Annotated[str, typer.Option(help="brief or reduced (two cores), full (a GPU), or a TOML file.")] = "reduced",
+    protocol: Annotated[
+        str, typer.Option(help="brief or reduced (two cores), full (a GPU), or a TOML file.")
+    ] = "reduced",
     folds: Annotated[int, typer.Option(min=2, help="Unless infants.csv has a fold for every infant.")] = 5,
     seed: Annotated[int, typer.Option(min=0)] = 1,
     is_shuffled: Annotated[
@@ -101,7 +103,8 @@ def train_apply(
 ) -> None:
     """Score another cohort with the models of a run: the mean of its folds' models."""
     with needs_extras("training", "train,export"):
-        from fidgety.training.apply import apply_run, external_folder
+        from fidgety.training.apply import apply_run
+        from fidgety.training.external import external_folder
     predictions = apply_run(out, cohort, load_bundle(bundle_path), log, min_recording_s, tracks, by_final=by_final)
     n_scored = sum(one.risk is not None for one in predictions)
     print(f"{n_scored} of {len(predictions)} recordings scored: {external_folder(out, cohort, by_final=by_final)}")

@@ -1,10 +1,10 @@
 """Pose <-> disk. Poses are handed to the system one by one as they come, so a kill costs none of them.
 
 A power cut costs what the system had not yet written, a few seconds. A `.poses` file is one JSON line (format,
-skeleton, recording, origin) and then fixed-size little-endian records. A file that breaks off in the middle of a record
-is read up to there. A whole one ends with what the pictures told, so that a track is judged as its recording was: in
-place of a record -1, where a frame's index would be, then length and CRC-32 of a JSON object, and that object. Foreign
-tracks come as `.npz` with COCO-17 keypoints.
+skeleton, recording and its hash, origin) and then fixed-size little-endian records. A file that breaks off in the
+middle of a record is read up to there. A whole one ends with what the pictures told, so that a track is judged as its
+recording was: in place of a record -1, where a frame's index would be, then length and CRC-32 of a JSON object, and
+that object. Foreign tracks come as `.npz` with COCO-17 keypoints.
 """
 
 from __future__ import annotations

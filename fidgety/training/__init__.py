@@ -13,7 +13,7 @@ fit_mam.py, fit_stam.py, fit_wo_gma.py, fit_eml.py, train_system.py   each syste
 motion_features.py, eml.py, models.py, systems.py, scoring.py         what a trained system says of a recording
 calibrate.py         prior, temperature, Platt's line, thresholds from infants kept for it
 cohort_run.py, final_model.py, run_files.py, log.py                   the whole run, its files
-apply.py             another cohort through the trained models
+apply.py, external.py                         another cohort through the trained models, its files
 site.py              a bundle fitted to a site by the site's own labelled infants
 chain.py             what the real chain does to MAM's logits, and the shift that makes up for it
 statistics/          intervals, tests, agreement, reliability, splits

@@ -7,28 +7,29 @@ lie in OUT/external-NAME-final, so that nobody takes the one for the other.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from fidgety.bundle import Bundle
-from fidgety.cohort.inclusion import Included, InclusionRules, include
+from fidgety.cohort.apart import Known, shared_with
+from fidgety.cohort.inclusion import InclusionRules, include
 from fidgety.cohort.read import read_cohort
+from fidgety.cohort.records import Cohort
 from fidgety.errors import UsageError
 from fidgety.training.calibrate import Calibration
 from fidgety.training.cohort_data import track_folder
 from fidgety.training.cohort_tracks import chain_digest, track_cohort
-from fidgety.training.evaluation.records import FINAL_SUFFIX
+from fidgety.training.external import external_folder, require_own, write_external
 from fidgety.training.folds import FINAL
 from fidgety.training.models import Model
 from fidgety.training.protocol import protocol_of
-from fidgety.training.run_files import read_fold, read_json, read_weights, write_tables
+from fidgety.training.run_files import read_fold, read_json, read_weights
 from fidgety.training.scoring import Prediction, predict
 from fidgety.training.task import Options
 from fidgety.training.train_system import load_model
 
-__all__ = ["apply_run", "external_folder"]
+__all__ = ["apply_run"]
 
 
 def apply_run(
@@ -45,26 +46,23 @@ def apply_run(
 
     `min_recording_s`: None = as in the run; `tracks`: folder of lifted tracks, None = in `out`; `by_final`: by the
     model of all infants alone. Raises UsageError where there is no finished run or no such model, where the bundle
-    lifts otherwise than in the run, and where the cohort holds an infant or a recording that the run was trained on.
+    lifts otherwise than in the run, where the cohort holds an infant or a recording that the run was trained on, and
+    where another cohort's scores lie in its place.
     """
     account = read_json(out / "run.json")
     if account.get("chain_digest") != chain_digest(bundle):
         raise UsageError(f"the tracks of {out} went through another chain than {bundle.label}: name that bundle")
     least_s = float(account["min_recording_s"]) if min_recording_s is None else min_recording_s
-    included = include(read_cohort(cohort_folder), InclusionRules(use="evaluation", min_recording_s=least_s))
+    cohort, folder = read_cohort(cohort_folder), external_folder(out, cohort_folder, by_final=by_final)
+    included = include(cohort, InclusionRules(use="evaluation", min_recording_s=least_s)).cohort
     _require_unseen(account, included, out)
-    infants = track_cohort(included.cohort, bundle, track_folder(out, tracks), least_s, report)
+    require_own(folder, cohort)
+    infants = track_cohort(included, bundle, track_folder(out, tracks), least_s, report)
     scorers = _scorers(account, out, by_final)
     report(f"scoring {len(infants)} infants with {len(scorers)} models")
     table = predict(scorers, infants, None)
-    write_tables(external_folder(out, cohort_folder, by_final=by_final), table)
+    write_external(folder, cohort, table)
     return tuple(table[0])
-
-
-def external_folder(out: Path, cohort_folder: Path, *, by_final: bool = False) -> Path:
-    """Where the tables of a cohort lie: named as its folder is, as far as file names may hold that."""
-    name = re.sub(r"[^\w.-]+", "-", cohort_folder.resolve().name) or "cohort"
-    return out / f"external-{name}{FINAL_SUFFIX if by_final else ''}"
 
 
 def _scorers(account: Mapping[str, Any], out: Path, by_final: bool) -> list[tuple[Model, Calibration]]:
@@ -82,13 +80,18 @@ def _scorers(account: Mapping[str, Any], out: Path, by_final: bool) -> list[tupl
     return scorers
 
 
-def _require_unseen(account: Mapping[str, Any], included: Included, out: Path) -> None:
-    seen = {**account["participants"], **account["clip_participants"]}
-    hashes = {sha256 for recordings in seen.values() for sha256 in recordings}
-    for infant in included.cohort.infants:
-        recordings = included.cohort.recordings_of(infant)
-        if f"{infant.infant_id} of {infant.site}" in seen or any(one.sha256 in hashes for one in recordings):
-            raise UsageError(
-                f"infant {infant.infant_id} of {included.cohort.folder} was in the training of {out}: its scores would "
-                "flatter; take it out of the cohort"
-            )
+def _require_unseen(account: Mapping[str, Any], cohort: Cohort, out: Path) -> None:
+    shared = shared_with(_seen(account), cohort)
+    if shared:
+        raise UsageError(
+            f"what was in the training of {out} is in {cohort.folder} too: {shared}. Its scores would flatter; take it "
+            "out of the cohort"
+        )
+
+
+def _seen(account: Mapping[str, Any]) -> Known:
+    """Those that a run learned from. One that was written before it kept more knows names and hashes of files."""
+    participants = {**account["participants"], **account["clip_participants"]}
+    files = {sha256: f"a recording of infant {name}" for name, hashes in participants.items() for sha256 in hashes}
+    told = account.get("known_by", {"births": [], "recordings": {}})
+    return Known(frozenset(participants), frozenset(told["births"]), {**files, **told["recordings"]})

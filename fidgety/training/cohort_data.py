@@ -14,6 +14,7 @@ from typing import Any
 
 from fidgety import __version__
 from fidgety.bundle import Bundle
+from fidgety.cohort.apart import Known, known_of, name_of, shared_with
 from fidgety.cohort.inclusion import Included, InclusionRules, format_flow, include
 from fidgety.cohort.read import read_cohort
 from fidgety.errors import UsageError
@@ -22,7 +23,7 @@ from fidgety.training.folds import shuffle_labels
 from fidgety.training.log import write_json
 from fidgety.training.protocol import Protocol
 from fidgety.training.run_files import FoldRecord, read_json, written
-from fidgety.training.statistics.splits import require_disjoint, split_by_infant
+from fidgety.training.statistics.splits import split_by_infant
 from fidgety.training.task import Options
 from fidgety.training.team import Team
 
@@ -57,6 +58,7 @@ class Data:
 
     infants: tuple[TrackedInfant, ...]
     clip_infants: tuple[TrackedInfant, ...]
+    known: Known  # all of them
     flow: str  # Markdown
     cohort_digest: str
     clips_digest: str | None
@@ -93,6 +95,7 @@ def read_data(request: Request, team: Team, report: Callable[[str], None]) -> Da
     return Data(
         infants=shuffle_labels(infants, request.seed) if request.is_shuffled else infants,
         clip_infants=clip_infants,
+        known=known_of(*(one.cohort for one in (main, clips) if one is not None)),
         flow=format_flow(main.flow),
         cohort_digest=cohort_digest(main.cohort),
         clips_digest=None if clips is None else cohort_digest(clips.cohort),
@@ -111,16 +114,13 @@ def _tracked(included: Included, request: Request, report: Callable[[str], None]
 
 
 def _require_other_infants(one: Included, other: Included) -> None:
-    """Raises UsageError where both cohorts hold a recording of the same content, or an infant of one name and site."""
-    names = [[f"{i.infant_id} of {i.site}" for i in included.cohort.infants] for included in (one, other)]
-    require_disjoint(*names)
-    same = {r.sha256: r.file for r in one.cohort.recordings}
-    for recording in other.cohort.recordings:
-        if recording.sha256 in same:
-            raise UsageError(
-                f"{same[recording.sha256]} of {one.cohort.folder} and {recording.file} of {other.cohort.folder} are "
-                "the same recording: take it out of one of them"
-            )
+    """Raises UsageError where they share an infant or a recording: the Ref Branch would learn from test infants."""
+    shared = shared_with(known_of(one.cohort), other.cohort)
+    if shared:
+        raise UsageError(
+            f"the rated clips of {other.cohort.folder} are not apart from the cohort in {one.cohort.folder}: {shared}. "
+            "Take them out of one of the two"
+        )
 
 
 def _require_folds(included: Included, n_folds: int) -> None:
@@ -202,9 +202,13 @@ def account_of(request: Request, data: Data, records: Sequence[FoldRecord]) -> d
         "flow": data.flow,
         "n_not_assessable": sum(not one.is_assessable for one in recordings),
         "n_without_characteristics": sum(one.characteristics is None for one in recordings),
-        "participants": {f"{i.infant_id} of {i.site}": [r.sha256 for r in i.recordings] for i in data.infants},
-        "clip_participants": {
-            f"{i.infant_id} of {i.site}": [r.sha256 for r in i.recordings] for i in data.clip_infants
-        },
+        "participants": _participants(data.infants),
+        "clip_participants": _participants(data.clip_infants),
+        "known_by": {"births": sorted(data.known.births), "recordings": data.known.recordings},
         "models": [asdict(record) for record in records],
     }
+
+
+def _participants(infants: Sequence[TrackedInfant]) -> dict[str, list[str]]:
+    """Hashes of their files, by which their tracks are named, too."""
+    return {name_of(one.infant_id, one.site): [r.sha256 for r in one.recordings] for one in infants}

@@ -262,8 +262,16 @@ def chain_digest(bundle: Bundle) -> str:
 
 
 def cohort_digest(cohort: Cohort) -> str:
-    """Hex SHA-256 of who and what is in a cohort: the same wherever its folder lies."""
-    parts = [repr((one.infant_id, one.label, one.fms_category, one.site, one.fold)) for one in cohort.infants]
-    parts += [f"{one.infant_id} {one.file} {one.sha256}" for one in cohort.recordings]
+    """Hex SHA-256 of all that is read of a cohort, the Info Branch's characteristics too: the same wherever its folder
+    lies.
+    """
+    parts = [repr(_all_of(one)) for one in cohort.infants]
+    parts += [f"{one.infant_id} {one.file} {one.sha256} {one.recorded}" for one in cohort.recordings]
     parts += [repr(rating) for rating in cohort.ratings]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _all_of(infant: CohortInfant) -> tuple[object, ...]:
+    """What training reads of an infant; who may use it has been asked before."""
+    told = (infant.infant_id, infant.label, infant.fms_category, infant.site, infant.fold)
+    return *told, str(infant.born), infant.gestation_days, infant.sex, infant.birth_weight_g

@@ -95,7 +95,9 @@ def read_protocol(name_or_path: str) -> Protocol:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"no protocol {name_or_path}: name brief, reduced, full or a readable TOML file ({error})") from error
+        raise UsageError(
+            f"no protocol {name_or_path}: name brief, reduced, full or a readable TOML file ({error})"
+        ) from error
     toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
         content = toml.loads(text)

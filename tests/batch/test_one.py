@@ -1,20 +1,26 @@
-"""What is scored already is found again, and only where it is of the very same inputs."""
+"""What is scored already is found again, and only where it is of the very same inputs; a track tells whose it is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from fidgety.batch import one
-from fidgety.batch.one import Outputs, Request, score_one
-from fidgety.bundle import Bundle
+from fidgety.batch.one import Outputs, Request, score_one, write_poses
+from fidgety.bundle import Bundle, sha256_of_file
+from fidgety.errors import UnsettledError
+from fidgety.phantom.video import write_video
 from fidgety.records import Assessment, Characteristics, Pose
 from fidgety.report.page import render_report
+from fidgety.runtime.pipeline import Job
 from fidgety.runtime.posefile import PoseWriter, open_poses
 from fidgety.runtime.quality import judge_quality
+from fidgety.skeleton import BLAZEPOSE_33
 
 from .conftest import TrackMaker
 
@@ -102,3 +108,35 @@ def test_score_one_stalls_leave_no_result_of_a_window_or_two(
     plain = score_one(str(whole), request, no_watcher).assessment
     assert plain.quality.measures["assessable_s"] == 74.4
     assert "interrupted" not in [reason.code for reason in plain.quality.reasons]
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    path = tmp_path / "a.mp4"
+    write_video(path, (np.full((64, 64, 3), 90, np.uint8) for _ in range(20)), 10.0, threads=1)
+    return path
+
+
+def test_write_poses_tells_which_video_they_are_of(video: Path, bundle: Bundle, tmp_path: Path) -> None:
+    n_poses = write_poses(str(video), tmp_path / "a.poses", bundle, None, 1, lambda _: None)
+    stored = open_poses(tmp_path / "a.poses")
+    assert stored.n_poses == n_poses == 20
+    assert stored.about["recording"] == "a.mp4" and stored.about["bundle"] == bundle.label
+    assert stored.about["recording_sha256"] == sha256_of_file(video)
+
+
+def test_write_poses_of_a_video_that_grows_leaves_none(
+    video: Path, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_pose: Callable[..., Pose]
+) -> None:
+    def estimate(_: Any, __: Bundle, job: Job, ___: object) -> int:
+        assert job.poses_path is not None
+        with PoseWriter(job.poses_path, BLAZEPOSE_33, {}) as writer:
+            writer.write(make_pose(0.0, None))
+        with video.open("ab") as stream:
+            stream.write(b"more")
+        return 1
+
+    monkeypatch.setattr(one, "estimate_poses", estimate)
+    with pytest.raises(UnsettledError, match="changed while it was read"):
+        write_poses(str(video), tmp_path / "a.poses", bundle, None, 1, lambda _: None)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]

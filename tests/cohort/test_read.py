@@ -5,15 +5,21 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
+from fidgety.bundle import sha256_of_file
 from fidgety.cohort.layout import CLIPS, INFANTS, RECORDINGS
 from fidgety.cohort.read import check_cohort, read_cohort
 from fidgety.cohort.records import Fault
 from fidgety.errors import UsageError
+from fidgety.phantom.video import write_video
+from fidgety.runtime.posefile import PoseWriter, open_poses
 
 TODAY = date(2026, 1, 1)
 
@@ -69,6 +75,22 @@ def _same_content(tables: Any) -> int:
     one, other = (tables.folder / tables.get(RECORDINGS, row, "file") for row in (6, 8))
     shutil.copy(one, other)
     return 8
+
+
+def _same_track(tables: Any) -> int:
+    """The recording of the fourth infant is that of the third, under a header of its own."""
+    one, other = (tables.folder / tables.get(RECORDINGS, row, "file") for row in (7, 9))
+    _rewrite(one, other, recording="another", bundle="another 2.0")
+    return 9
+
+
+def _rewrite(track: Path, target: Path, shift_px: float = 0.0, **header: str) -> None:
+    """Write the poses of a track again: as another bundle reads them, under another header."""
+    stored = open_poses(track)
+    poses = list(stored.poses)
+    with PoseWriter(target, stored.skeleton, header) as writer:
+        for pose in poses:
+            writer.write(replace(pose, keypoints_xy=pose.keypoints_xy + np.float32(shift_px)))
 
 
 def _ragged(tables: Any) -> int:
@@ -128,6 +150,7 @@ PLANTS = {
         RECORDINGS, "file", r"^recordings/\S+ is no pose track of this program: make it", _content(5, b"{}\n")
     ),
     "same content": Plant(RECORDINGS, "file", r"content of \S+ \(row 6, infant \S+'s\): find out whose", _same_content),
+    "same track": Plant(RECORDINGS, "file", r"content of \S+ \(row 7, infant \S+'s\): find out whose", _same_track),
     "recording twice": Plant(RECORDINGS, "file", r"is in row 11 already: keep one", _copied(RECORDINGS, 11)),
     "infant unknown": Plant(
         RECORDINGS, "infant", r"no infant nobody in infants\.csv: add", _cell(RECORDINGS, 9, "infant", "nobody")
@@ -140,6 +163,8 @@ PLANTS = {
     ),
     "start no number": Plant(CLIPS, "start_s", r"'0:05' is no number: write", _cell(CLIPS, -2, "start_s", "0:05")),
     "start before the recording": Plant(CLIPS, "start_s", r"0 s or later", _cell(CLIPS, -3, "start_s", "-0.8")),
+    "start at infinity": Plant(CLIPS, "start_s", r"'1e400' is too large a", _cell(CLIPS, -8, "start_s", "1e400")),
+    "start after days": Plant(CLIPS, "start_s", r"no recording lasts longer", _cell(CLIPS, -10, "start_s", "1e307")),
     "share in percent": Plant(
         CLIPS, "fms_share", r"between 0 and 1, not in percent", _cell(CLIPS, -4, "fms_share", "60")
     ),
@@ -271,6 +296,23 @@ def test_check_cohort_same_content_of_the_same_infant(tables: Any) -> None:
     shutil.copy(tables.folder / one, tables.folder / other)
     (fault,) = check_cohort(tables.folder, TODAY).faults
     assert f"{other} has the content of {one} (row 2, the same infant's)" in fault.message
+
+
+def test_check_cohort_a_video_and_its_tracks_are_one_recording(tables: Any) -> None:
+    """Two bundles read it otherwise: what tells is the video's hash in the tracks' headers."""
+    picture = np.full((32, 32, 3), 90, np.uint8)
+    write_video(tables.folder / "a.mp4", (picture for _ in range(120)), 10.0, threads=1)
+    sha256 = sha256_of_file(tables.folder / "a.mp4")
+    files = [tables.get(RECORDINGS, row, "file") for row in (2, 4, 6)]
+    for shift_px, file in enumerate(files):
+        _rewrite(tables.folder / file, tables.folder / file, shift_px, recording=file, recording_sha256=sha256)
+    faults = check_cohort(tables.folder, TODAY).faults
+    assert [(fault.row, fault.column) for fault in faults] == [(4, "file"), (6, "file")]
+    assert all(f"has the content of {files[0]} (row 2" in fault.message for fault in faults)
+    rows = tables.read(RECORDINGS)
+    tables.write(RECORDINGS, [*rows, [rows[1][0], "a.mp4", rows[1][2]]])
+    row = len(rows) + 1
+    assert [fault.row for fault in check_cohort(tables.folder, TODAY).faults] == [4, 6, row]
 
 
 def test_check_cohort_link_that_leads_outside(tables: Any) -> None:

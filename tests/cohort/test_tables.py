@@ -60,6 +60,14 @@ def test_infant_row_weight_that_is_none(told: str) -> None:
         InfantRow.model_validate(INFANT | {"birth_weight_g": told})
 
 
+@pytest.mark.parametrize("told", ["1e400", "-1e400", "9" * 400])
+def test_rows_take_no_number_that_is_not_finite(told: str) -> None:
+    clip = {"recording": "a.poses", "start_s": "0", "fms_share": "1", "rater": "x"}
+    for row, column in ((clip, "start_s"), (clip, "fms_share"), (INFANT, "birth_weight_g")):
+        with pytest.raises(ValidationError, match="is too large a number"):
+            (InfantRow if row is INFANT else ClipRow).model_validate({**row, column: told})
+
+
 @pytest.mark.parametrize("told", ["-1", "1.0", "first", "²"])
 def test_infant_row_fold_that_is_none(told: str) -> None:
     with pytest.raises(ValidationError, match="number the folds 0, 1, 2"):

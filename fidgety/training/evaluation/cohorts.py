@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from fidgety.cohort.apart import known_of, shared_with
 from fidgety.cohort.records import Cohort, CohortInfant, Fault
 from fidgety.errors import UsageError
 from fidgety.phantom.cohort_recordings import read_bouts
@@ -59,22 +60,12 @@ def require_fits(run: Run, name: str, predictions: Predictions, cohort: Cohort) 
 
 
 def require_apart(internal: Cohort, external: Cohort) -> None:
-    """Raises UsageError that names infants of both cohorts: the same id and birth, or one recording's content."""
-    births = {(one.infant_id, one.born) for one in internal.infants if one.born is not None}
-    contents = {one.sha256: one for one in internal.recordings}
-    both = [
-        f"infant {one.infant_id}, born {one.born}" for one in external.infants if (one.infant_id, one.born) in births
-    ]
-    both += [
-        f"{one.file} is {contents[one.sha256].file} of infant {contents[one.sha256].infant_id}"
-        for one in external.recordings
-        if one.sha256 in contents
-    ]
-    if both:
-        rest = f" and {len(both) - _MAX_NAMED} more" if len(both) > _MAX_NAMED else ""
+    """Raises UsageError that names infants and recordings of both cohorts, told as in `cohort/apart.py`."""
+    shared = shared_with(known_of(internal), external)
+    if shared:
         raise UsageError(
-            f"the external cohort in {external.folder} is not apart from the one in {internal.folder}: "
-            f"{'; '.join(both[:_MAX_NAMED])}{rest}. Take them out of one of the two and train again"
+            f"the external cohort in {external.folder} is not apart from the one in {internal.folder}: {shared}. Take "
+            "them out of one of the two and train again"
         )
 
 

@@ -6,6 +6,7 @@ Field by field the columns of the files; every message says what is wrong with t
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any, Literal
 
@@ -45,7 +46,10 @@ def parse_number(text: str) -> float:
     """A finite number. Raises ValueError that says what to write."""
     if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text) is None:  # Python takes 'inf' and '1_000' too
         raise ValueError(f"{text!r} is no number: write digits and a decimal point")
-    return float(text)
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text!r} is too large a number: look at its exponent")
+    return number
 
 
 def _name(text: str) -> str:

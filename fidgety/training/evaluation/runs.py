@@ -192,7 +192,7 @@ def _contradictions(number: int, row: PredictionRow, other_number: int, other: P
 def _window_faults(windows: Numbered[WindowRow], rows: Numbered[PredictionRow]) -> Iterator[Fault]:
     """A window of no recording, of another fold than its recording, or scored twice."""
     folds = {row.recording: row.fold for _, row in rows}
-    seen: dict[tuple[str, int], int] = {}
+    seen: dict[tuple[str, float], int] = {}
     for number, window in windows:
         if window.recording not in folds:
             message = f"{window.recording} is not in {_PREDICTIONS}: both files must be of one training"
@@ -200,7 +200,7 @@ def _window_faults(windows: Numbered[WindowRow], rows: Numbered[PredictionRow]) 
         elif window.fold != folds[window.recording]:
             message = f"fold {window.fold}, but {window.recording} is in fold {folds[window.recording]}"
             yield Fault(_WINDOWS, number, "fold", message)
-        key = (window.recording, round(window.start_s * 1000))
+        key = (window.recording, round(window.start_s, 3))
         if key in seen:
             yield Fault(_WINDOWS, number, "start_s", f"this window is in row {seen[key]} already: keep one")
         seen.setdefault(key, number)

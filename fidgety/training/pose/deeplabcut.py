@@ -63,6 +63,8 @@ def _labels(row: list[str], columns: dict[int, tuple[str, str]], where: str) -> 
             value = float(row[i]) if row[i].strip() else math.nan
         except ValueError:
             raise UsageError(f"{where}: {axis} of {part} is {row[i]!r}, not a number") from None
-        if math.isfinite(value):
+        if math.isinf(value):
+            raise UsageError(f"{where}: {axis} of {part} is {row[i]!r}, which lies at infinity")
+        if not math.isnan(value):  # no label
             places.setdefault(part, {})[axis] = value
     return {part: (place["x"], place["y"]) for part, place in places.items() if len(place) == 2}

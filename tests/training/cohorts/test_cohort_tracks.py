@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,12 +95,27 @@ def test_cohort_digest_tells_of_every_change(cohort: Cohort) -> None:
     digest = cohort_digest(cohort)
     assert digest == cohort_digest(replace(cohort, folder=Path("elsewhere")))
     first, *others = cohort.infants
+    recording, *rest = cohort.recordings
+    told: list[dict[str, Any]] = [
+        {"infant_id": "another"},
+        {"label": None},
+        {"fms_category": None},
+        {"site": "another"},
+        {"fold": 7},
+        {"sex": "female" if first.sex == "male" else "male"},
+        {"birth_weight_g": (first.birth_weight_g or 0.0) + 1.0},
+        {"gestation_days": (first.gestation_days or 0) + 1},
+        {"born": date(2020, 1, 1)},
+    ]
+    recorded: list[dict[str, Any]] = [{"recorded": date(2020, 5, 1)}, {"sha256": "another"}, {"file": "another"}]
     changed = [
-        replace(cohort, infants=(replace(first, label=None), *others)),
+        *(replace(cohort, infants=(replace(first, **one), *others)) for one in told),
+        *(replace(cohort, recordings=(replace(recording, **one), *rest)) for one in recorded),
         replace(cohort, recordings=cohort.recordings[1:]),
         replace(cohort, ratings=cohort.ratings[1:]),
+        replace(cohort, ratings=(replace(cohort.ratings[0], fms_share=0.51), *cohort.ratings[1:])),
     ]
-    assert digest not in {cohort_digest(one) for one in changed}
+    assert len({digest, *(cohort_digest(one) for one in changed)}) == 1 + len(changed)
 
 
 def test_track_cohort_without_a_label(cohort: Cohort, bundle: Bundle, cache: Path) -> None:

@@ -46,10 +46,11 @@ def test_evaluate_table_of_columns_that_are_not_there(maker: Any, label: str, sc
 
 
 def test_evaluate_table_lists_every_fault(maker: Any) -> None:
-    rows = [(1, 0.5), (2, 0.4), (0, "nan"), ("", ""), (0, 0.1), (1, 0.2)]
+    rows = [(1, 0.5), (2, 0.4), (0, "nan"), ("", ""), (0, 0.1), (1, "1e400")]
     path = maker.write(maker.root / "t.csv", ("y", "score"), rows)
     with pytest.raises(
-        UsageError, match=r"(?s)has 2 faults.*t.csv:3:y: '2' is no class.*t.csv:4:score: 'nan' is no number"
+        UsageError,
+        match=r"(?s)has 3 faults.*t.csv:3:y: '2' is no class.*t.csv:4:score: 'nan' is no number.*t.csv:7:score: '1e4",
     ):
         evaluate_table(path, "y", "score")
 

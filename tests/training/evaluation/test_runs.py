@@ -72,6 +72,8 @@ def test_read_run_takes_nan_and_empty_cells_of_windows_as_void(maker: Any) -> No
         ("predictions.csv", 5, {"n_windows": "-1"}, r"predictions.csv:5:n_windows: '-1' is no count"),
         ("predictions.csv", 5, {"recording": "a000.npz"}, r"predictions.csv:5:recording: a000.npz is in row 2 already"),
         ("windows.csv", 4, {"start_s": ""}, r"windows.csv:4:start_s: this cell may not be empty"),
+        ("windows.csv", 4, {"start_s": "1e400"}, r"windows.csv:4:start_s: '1e400' is too large a number"),
+        ("predictions.csv", 5, {"seconds_assessable": "1e400"}, r"predictions.csv:5:seconds_assessable: '1e400' is"),
         ("windows.csv", 4, {"start_s": "0.8"}, r"windows.csv:4:start_s: this window is in row 3 already"),
         ("windows.csv", 4, {"recording": "x.npz"}, r"windows.csv:4:recording: x.npz is not in predictions.csv"),
         ("windows.csv", 4, {"fold": "3"}, r"windows.csv:4:fold: fold 3, but a000.npz is in fold 0"),
@@ -83,6 +85,14 @@ def test_read_run_names_file_row_and_column(
     folder = maker.run()
     maker.edit(folder / file, row, **cells)
     with pytest.raises(UsageError, match=message):
+        read_run(folder)
+
+
+def test_read_run_of_windows_that_start_late(maker: Any) -> None:
+    folder = maker.run()
+    for row in (4, 5):
+        maker.edit(folder / "windows.csv", row, start_s="1e307")
+    with pytest.raises(UsageError, match=r"windows.csv:5:start_s: this window is in row 4 already"):
         read_run(folder)
 
 

@@ -111,6 +111,7 @@ def test_read_deeplabcut_skips_frames_without_labels(tmp_path: Path) -> None:
         ("a,b\n1,2\n", "no header row 'scorer'"),
         (dlc([f"v/1.png,{DLC_ROW}", "v/2.png,1,2"]), "row 5 has 3 columns"),
         (dlc([f"v/1.png,{DLC_ROW.replace('20.5', 'twenty', 1)}"]), "row 4: y of nose is 'twenty'"),
+        (dlc([f"v/1.png,{DLC_ROW.replace('20.5', '1e400', 1)}"]), "row 4: y of nose is '1e400', which lies at inf"),
         (dlc(["v/1.png,1,2"], {"left_hip": (0, 0)}), "row 4: left_shoulder is not annotated"),
         (dlc([f"v/1.png,{DLC_ROW}"]).replace("coords", "individuals,one,two\ncoords"), "several individuals"),
         (dlc([f"v/1.png,{DLC_ROW}"]).replace(",x,y\n", "\n"), "differ in length"),
