@@ -114,7 +114,7 @@ def test_train_cohort_refuses(folder: Path, wo_gma: Path, train: Train, tmp_path
         train(tmp_path / "one", Options(), n_folds=9)
     with pytest.raises(UsageError, match=r"--clips.*--without ref"):
         train(tmp_path / "two", Options(), clips=None)
-    with pytest.raises(UsageError, match="both sides of the split"):
+    with pytest.raises(UsageError, match="are not apart from the cohort"):
         train(tmp_path / "three", Options(), clips=folder / "internal")
     with pytest.raises(UsageError, match=r"holds another run \(seed differs: 1 there, 2 here\)"):
         train(wo_gma, Options("wo-gma"), seed=2)
