@@ -98,7 +98,8 @@ class PoseTrack:
 class LiftedTrack:
     """T consecutive rows of H36M-17 joints, in 3D and as they were seen. NaN where a keypoint of the joint is NaN."""
 
-    joints: FloatArray  # (T, 17, 3) float32, trunk lengths, origin at the hip; picture's axes: x right, y down, z away
+    joints: FloatArray  # (T, 17, 3) float32, trunk lengths, origin at the hip; picture's axes: x right, y down, z away;
+    # NaN also where the row's trunk is not known
     joints_xy: FloatArray  # (T, 17, 2) float32, source-image pixels
     is_observed: BoolArray  # (T,) bool, as in PoseTrack
 

@@ -41,6 +41,7 @@ class TrackLifter:
         self._joints_xy = np.empty((0, 17, 2), np.float32)  # rows that wait for their 3D
         self._is_observed = np.empty(0, bool)
         self._trunk: NDArray[np.complex128] = np.empty(0, np.complex128)
+        self._is_known = np.empty(0, bool)  # False: of what nothing is known the lifter makes something up
 
     def push(self, track: PoseTrack) -> LiftedTrack:
         """Take the next piece; give the rows that are ready, none perhaps."""
@@ -55,6 +56,7 @@ class TrackLifter:
         self._joints_xy = np.concatenate([self._joints_xy, joints_xy])
         self._is_observed = np.concatenate([self._is_observed, track.is_observed])
         self._trunk = np.concatenate([self._trunk, trunk])
+        self._is_known = np.concatenate([self._is_known, features.any(axis=1)])
         return self._ready(self._stream.push(features, in_plane))
 
     def finish(self) -> LiftedTrack:
@@ -64,11 +66,11 @@ class TrackLifter:
     def _ready(self, upright: FloatArray) -> LiftedTrack:
         n = len(upright)
         joints = turned_back(upright, self._trunk[:n])
-        joints[np.isnan(self._joints_xy[:n, :, 0])] = np.nan
+        joints[np.isnan(self._joints_xy[:n, :, 0]) | ~self._is_known[:n, None]] = np.nan
         # Copies: rows are kept for the report, and a view would keep all that waits behind them.
         track = LiftedTrack(joints, self._joints_xy[:n].copy(), self._is_observed[:n].copy())
         self._joints_xy, self._is_observed = self._joints_xy[n:], self._is_observed[n:]
-        self._trunk = self._trunk[n:]
+        self._trunk, self._is_known = self._trunk[n:], self._is_known[n:]
         return track
 
 

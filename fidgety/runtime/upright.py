@@ -2,7 +2,10 @@
 
 What the lifter reads, in training and on the device alike. Turn and scale follow the trunk slowly (a running mean of
 _SLOW_FRAMES), so that neither the noise of one frame's hips and shoulders nor a fidgety movement of the trunk shakes
-the whole body. One pass, row after row: the same numbers for any chunking.
+the whole body. An infant that was laid down another way has another trunk: after a gap that is not bridged the mean
+begins anew, and where it no longer fits what is seen the row counts as not observed, until the mean begins anew. Across
+a turn of 180 degrees the mean passes through nothing, and joints over nothing were 19 trunks long. One pass, row after
+row: the same numbers for any chunking.
 """
 
 from __future__ import annotations
@@ -17,6 +20,10 @@ __all__ = ["N_FEATURES", "UprightFrame", "turned_back"]
 
 N_FEATURES = 3 * len(COCO_17)  # x, y, score of each keypoint
 _SLOW_FRAMES = 100  # 4 s
+_LONGEST_BRIDGE = 5  # rows, 200 ms: of what the track does not bridge, more are missing
+# Of the trunk, along it: how long the slow trunk must be to fit. In ordinary tracks it is .74 (a real infant) or .84
+# (24 simulated ones) and more; half is a trunk turned by 60 degrees, or grown to twice its length.
+_LEAST_FIT = 0.5
 _HIP, _THORAX = H36M_17.indices("hip", "thorax")
 
 
@@ -26,6 +33,7 @@ class UprightFrame:
     def __init__(self) -> None:
         self._trunk = 0j  # slow vector from hips to shoulders, px, x + iy
         self._n_seen = 0
+        self._n_lost = 0  # rows since the slow trunk fitted last
 
     def apply(
         self, keypoints_xy: FloatArray, scores: FloatArray
@@ -33,16 +41,19 @@ class UprightFrame:
         """COCO-17 keypoints (T, 17, 2) px, NaN = not observed, and scores (T, 17) of the next T rows.
 
         Gives features (T, 51) float32 (x, y, score of each keypoint; 0, 0, 0 where not observed), the joints of H36M-17
-        in the plane (T, 17, 2) float32, both upright in trunk lengths, 0 where unknown, and the slow trunk (T,) px.
+        in the plane (T, 17, 2) float32, both upright in trunk lengths, 0 where unknown, and the slow trunk (T,) px. Of
+        rows in which the hips are not seen, or the slow trunk does not fit, nothing is known.
         """
         is_known = np.isfinite(keypoints_xy).all(axis=-1)  # (T, 17)
         points = np.where(is_known, keypoints_xy[..., 0] + 1j * keypoints_xy[..., 1], 0.0)
         matrix = joints_matrix(COCO_17)
         joints = points @ matrix.T
         has_joint = is_known.astype(np.float32) @ (matrix > 0).T.astype(np.float32) > (matrix > 0).sum(axis=1) - 0.5
-        trunk = self._follow(joints[:, _THORAX] - joints[:, _HIP], has_joint[:, _HIP] & has_joint[:, _THORAX])
+        has_trunk = has_joint[:, _HIP] & has_joint[:, _THORAX]
+        trunk, is_fitting = self._follow(joints[:, _THORAX] - joints[:, _HIP], has_trunk)
         root = joints[:, _HIP, None]
-        turn = np.where(has_joint[:, _HIP] & (trunk != 0), -1j / np.where(trunk == 0, 1.0, trunk), 0.0)[:, None]
+        is_placed = has_joint[:, _HIP] & is_fitting & (trunk != 0)
+        turn = np.where(is_placed, -1j / np.where(trunk == 0, 1.0, trunk), 0.0)[:, None]
         upright, in_plane = (points - root) * turn * is_known, (joints - root) * turn * has_joint
         shown = np.where(is_known & (turn != 0), scores, 0.0)
         features = np.stack([upright.real, upright.imag, shown], axis=-1).reshape(len(points), N_FEATURES)
@@ -52,14 +63,26 @@ class UprightFrame:
             trunk,
         )
 
-    def _follow(self, trunks: NDArray[np.complex128], is_known: NDArray[np.bool_]) -> NDArray[np.complex128]:
-        slow = np.empty(len(trunks), np.complex128)
+    def _follow(
+        self, trunks: NDArray[np.complex128], is_known: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.complex128], NDArray[np.bool_]]:
+        """The slow trunk (T,) and whether the row's own, where it is known, agrees with it (T,)."""
+        slow, is_fitting = np.empty(len(trunks), np.complex128), np.ones(len(trunks), bool)
         for i, (trunk, known) in enumerate(zip(trunks.tolist(), is_known.tolist(), strict=True)):
-            if known:
-                self._n_seen += 1
+            if known and self._n_lost > _LONGEST_BRIDGE:
+                self._n_seen = 0
+            is_fitting[i] = not known or self._fits(trunk)
+            if known and is_fitting[i]:
+                self._n_seen, self._n_lost = self._n_seen + 1, 0
                 self._trunk += (trunk - self._trunk) / min(self._n_seen, _SLOW_FRAMES)
+            else:
+                self._n_lost += 1
             slow[i] = self._trunk
-        return slow
+        return slow, is_fitting
+
+    def _fits(self, trunk: complex) -> bool:
+        along = (self._trunk * trunk.conjugate()).real  # times the trunk's length
+        return self._n_seen == 0 or along >= _LEAST_FIT * abs(trunk) ** 2
 
 
 def turned_back(joints: FloatArray, trunk: NDArray[np.complex128]) -> FloatArray:

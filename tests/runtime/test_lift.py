@@ -127,6 +127,30 @@ def test_lift_tracks_unseen_keypoint_takes_only_the_joints_that_need_it(
     assert np.flatnonzero(~lifted.is_observed).tolist() == [7]
 
 
+@pytest.mark.parametrize("n_gap", [0, 20])
+def test_lift_tracks_infant_laid_down_the_other_way_round_keeps_its_size(
+    lifter: LifterGraph, moving: FloatArray, n_gap: int
+) -> None:
+    before = np.concatenate([moving, moving])
+    gap = np.full((n_gap, 33, 2), np.nan, np.float32)
+    lifted = lift(lifter, track_of(BLAZEPOSE_33, np.concatenate([before, gap, 800 - before])))
+    missing = np.flatnonzero(np.isnan(lifted.joints).any(axis=(1, 2)))
+    assert missing.tolist() == list(range(320, 320 + max(n_gap, 6)))  # a window across it is void
+    assert np.nanmax(np.abs(lifted.joints)) < 3.0
+    there = lifted.joints[320 + n_gap + 100 : -100]  # beyond the lifter's reach
+    back = there * np.array([-1, -1, 1], np.float32)
+    assert back == pytest.approx(lifted.joints[100 : 100 + len(back)], abs=0.02)
+    assert np.isfinite(lifted.joints_xy[320 + n_gap :]).all()  # it was seen all the same
+
+
+def test_lift_tracks_hips_that_are_not_seen_leave_nothing_to_hold_on_to(
+    lifter: LifterGraph, moving: FloatArray
+) -> None:
+    moving[50:53, BLAZEPOSE_33.index["left_hip"]] = np.nan
+    lifted = lift(lifter, track_of(BLAZEPOSE_33, moving))
+    assert np.flatnonzero(np.isnan(lifted.joints).all(axis=(1, 2))).tolist() == [50, 51, 52]
+
+
 def test_lift_tracks_of_nobody_invents_nobody(lifter: LifterGraph) -> None:
     lifted = lift(lifter, track_of(BLAZEPOSE_33, np.full((90, 33, 2), np.nan)))
     assert len(lifted.joints) == 90 and np.isnan(lifted.joints).all()
