@@ -179,7 +179,8 @@ def _chunks(poses: Sequence[Pose], bundle: Bundle) -> Iterator[Given]:
     upright, lifter = UprightFrame(), _ChunkListener(bundle)
     skeleton = bundle_skeleton(bundle.manifest.pose)
     read = skeleton.indices(*COCO_17.keypoints)
-    tracks = track_poses(poses, bundle.manifest.track, skeleton.name, len(skeleton))
+    min_fps = bundle.manifest.quality.min_source_fps
+    tracks = track_poses(poses, bundle.manifest.track, skeleton.name, len(skeleton), min_fps)
     for track in steady_doubtful(tracks, bundle.manifest.pose):
         features, in_plane, _ = upright.apply(track.keypoints_xy[:, read], track.keypoint_scores[:, read])
         lifter.push(features, in_plane)

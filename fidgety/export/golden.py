@@ -35,6 +35,7 @@ Golden = dict[str, tuple[Arrays, Arrays]]  # network -> two inputs
 _SAMPLE = "sample.mp4"
 _SECONDS = 10.6  # one window of 9.6 s and the next one but one: the shortest that gives two
 _EVERY = 2  # frames: the track is 25 Hz all the same, in half the time
+_LEAST_FPS = 12.0  # of what is left, none of which is lost
 _CHUNKS = (3, 6)  # of the lifter: its layers remember something by then
 
 
@@ -45,7 +46,8 @@ def record_golden(bundle: Bundle) -> Golden:
     settings, manifest = bundle.manifest.pose, bundle.manifest
     crops = [_detector_and_crop(bundle, frame) for frame in (frames[0], frames[-1])]
     estimator, skeleton = PoseEstimator(bundle), bundle_skeleton(settings)
-    tracks = list(track_poses(estimator.poses(frames), manifest.track, skeleton.name, len(skeleton)))
+    poses = estimator.poses(frames)
+    tracks = list(track_poses(poses, manifest.track, skeleton.name, len(skeleton), _LEAST_FPS))
     steady = list(steady_doubtful(tracks, settings))
     lifter = TrackLifter(bundle.file(manifest.lifter.graph), manifest.lifter)
     cut = cut_windows(lift_tracks(steady, lifter), manifest.mam, manifest.track.fps)

@@ -46,7 +46,7 @@ from fidgety.export.pose import PoseNetworks, export_pose_networks
 from fidgety.records import Frame, UInt8Array
 from fidgety.runtime.blazepose import Region, crop_picture
 from fidgety.runtime.source import open_source
-from fidgety.runtime.track import DEVICE_TRACK
+from fidgety.runtime.track import DEVICE_TRACK, MIN_SOURCE_FPS
 
 __all__ = ["DEMO_BANNER", "build_bundle", "is_current", "trained_file"]
 
@@ -63,7 +63,7 @@ QUALITY_LIMITS = QualityLimits(
     max_age_weeks=20.0,
     age_margin_days=3.0,
     min_assessable_s=60.0,
-    min_source_fps=14.5,  # a camera of 15 frames a second passes
+    min_source_fps=MIN_SOURCE_FPS,
     min_infant_share=0.5,  # empty mats and floors 0; good 1, A .99, B .82
     min_limb_coverage=0.7,  # SPEC 7; good >= .997, A .86, B .74
     min_distal_coverage=0.5,  # cut off <= .48, prone 0, .07 and .89; good >= .982, A .71, B .63

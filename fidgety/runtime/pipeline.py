@@ -180,7 +180,8 @@ def lift_poses(
 ) -> Iterator[LiftedTrack]:
     """Poses in order of time -> consecutive pieces of their lifted track at 25 Hz."""
     settings = bundle.manifest.lifter
-    tracks = track_poses(poses, bundle.manifest.track, skeleton.name, len(skeleton))
+    min_fps = bundle.manifest.quality.min_source_fps
+    tracks = track_poses(poses, bundle.manifest.track, skeleton.name, len(skeleton), min_fps)
     steady = steady_doubtful(tracks, bundle.manifest.pose)
     graph = graph_of(bundle, settings.graph, lifter_network(settings.channels, settings.dilations), device.name)
     return lift_tracks(steady, TrackLifter(graph.path, settings, device=device, precision=graph.precision))

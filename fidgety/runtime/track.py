@@ -2,8 +2,8 @@
 
 Poses, not pictures, are resampled: row k is what the keypoints were at k / 25 s, by cubic interpolation over the four
 poses around it (linear beside a gap). A gap no longer than `max_bridge_ms` is bridged and marked as not observed; a
-longer one stays NaN. Then a centred weighted mean over the rows around (the manifest's weights), which never reaches
-across a NaN row.
+longer one stays NaN. A camera may change its rate, but a stretch slower than a recording may be has lost what is not
+there. Then a centred weighted mean over the rows around (the manifest's weights), which never reaches across a NaN row.
 Rows come out some at a time, a second's worth, once they are final: the same rows for any chunking of the poses. Row
 by row, this and the stages behind it took .57 ms a frame on a busy machine; so they take .11.
 """
@@ -19,7 +19,7 @@ import numpy as np
 from fidgety.bundle import TrackSettings
 from fidgety.records import FloatArray, Pose, PoseTrack
 
-__all__ = ["BAND_WEIGHTS", "DEVICE_TRACK", "TrackBuilder", "smooth_rows", "track_poses"]
+__all__ = ["BAND_WEIGHTS", "DEVICE_TRACK", "MIN_SOURCE_FPS", "TrackBuilder", "smooth_rows", "track_poses"]
 
 # Keeps FMs, drops what is quicker: behind the filter of both_sides.py the gain is .99 to 1.01 up to 3 Hz, .92 at 3.5,
 # .78 at 4, .40 at 5, .10 at 6 and under .02 from 7 Hz on (by itself .02 to .025 there). It nowhere falls to zero:
@@ -30,9 +30,10 @@ _HALF = (0.0092, 0.0155, -0.0076, -0.0526, -0.0428, 0.0898, 0.2863)
 BAND_WEIGHTS = (*_HALF, 0.4044, *reversed(_HALF))
 # What bundles are published with.
 DEVICE_TRACK = TrackSettings(fps=25.0, smoothing_weights=BAND_WEIGHTS, max_bridge_ms=200.0)
+MIN_SOURCE_FPS = 14.5  # of a recording, and of each stretch of it: a camera of 15 frames a second passes
 
 _ROWS_TOGETHER = 25  # that are handed on in one piece
-_N_PERIODS = 31  # source periods in the running median
+_N_PERIODS = 31  # source periods in the running median and mean
 _LOST_FRAME_FACTOR = 1.6  # a pause longer than this many source periods means that frames are missing
 _ROUNDING_S = 1e-4  # time bases of containers are rational numbers rounded to 0.1 ms or so
 
@@ -54,8 +55,11 @@ class _Row:
 class TrackBuilder:
     """Takes poses one by one, gives finished 25 Hz rows. One owner, made anew for every recording."""
 
-    def __init__(self, settings: TrackSettings, skeleton: str, n_keypoints: int) -> None:
+    def __init__(
+        self, settings: TrackSettings, skeleton: str, n_keypoints: int, min_source_fps: float = MIN_SOURCE_FPS
+    ) -> None:
         self._settings = settings
+        self._slowest_s = 1.0 / min_source_fps + _ROUNDING_S
         self._weights = np.array(settings.smoothing_weights, np.float32)
         self._skeleton = skeleton
         self._nothing = np.full((n_keypoints, 3), np.nan, np.float32)
@@ -120,9 +124,15 @@ class TrackBuilder:
         return _Row(left.values + share * (right.values - left.values), is_observed)
 
     def _longest_pause_s(self) -> float:
-        """The longest pause between two poses in which no frame was lost."""
-        period_s = max(float(np.median(self._periods)), 1.0 / self._settings.fps)
-        return _LOST_FRAME_FACTOR * period_s
+        """The longest pause between two poses in which no frame was lost.
+
+        The median alone takes what a camera loses for long for its rate. Uneven times may lift it above the slowest
+        period, and so may lost frames the mean: only where both lie above it, the camera is too slow.
+        """
+        n, median_s = len(self._periods), float(np.median(self._periods))
+        if n == _N_PERIODS and min(median_s, sum(self._periods) / n) > self._slowest_s:
+            return self._slowest_s
+        return _LOST_FRAME_FACTOR * min(max(median_s, 1.0 / self._settings.fps), self._slowest_s)
 
     def _smooth(self, is_last: bool) -> PoseTrack | None:
         """Smooth the raw rows whose whole neighbourhood is there."""
@@ -143,9 +153,18 @@ class TrackBuilder:
         return PoseTrack(self._skeleton, self._settings.fps, first, smoothed[..., :2], smoothed[..., 2], observed)
 
 
-def track_poses(poses: Iterable[Pose], settings: TrackSettings, skeleton: str, n_keypoints: int) -> Iterator[PoseTrack]:
-    """Poses in order of time -> consecutive pieces of one PoseTrack."""
-    builder = TrackBuilder(settings, skeleton, n_keypoints)
+def track_poses(
+    poses: Iterable[Pose],
+    settings: TrackSettings,
+    skeleton: str,
+    n_keypoints: int,
+    min_source_fps: float = MIN_SOURCE_FPS,
+) -> Iterator[PoseTrack]:
+    """Poses in order of time -> consecutive pieces of one PoseTrack.
+
+    `min_source_fps`: the least frame rate that a recording may have; what is slower for long counts as not observed.
+    """
+    builder = TrackBuilder(settings, skeleton, n_keypoints, min_source_fps)
     for pose in poses:
         piece = builder.push(pose)
         if piece is not None:

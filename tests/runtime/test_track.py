@@ -213,6 +213,67 @@ def test_track_poses_moving_average_of_five(poses_at: PosesAt) -> None:
     assert np.array_equal(track.keypoints_xy[-1, 0], xy[-1])
 
 
+# Frame rates that change
+
+
+def observed_at(poses_at: PosesAt, times_s: FloatArray | list[float]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    return whole(poses_at(times_s, walk(len(times_s))), PLAIN).is_observed
+
+
+@pytest.mark.parametrize("keep_every", [2, 3, 4, 5, 6])
+def test_track_poses_camera_that_loses_most_of_its_frames_for_long_is_not_observed(
+    poses_at: PosesAt, keep_every: int
+) -> None:
+    times_s = [i / 25 for i in range(1000) if i < 500 or i % keep_every == 0]
+    observed = observed_at(poses_at, times_s)
+    assert observed[:500].all()
+    assert observed[500:].mean() <= 1 / keep_every + 0.02  # those that lie at a row's very time
+
+
+@pytest.mark.parametrize("fps", [30.0, 25.0])
+def test_track_poses_frames_lost_at_random_for_long_are_not_observed(poses_at: PosesAt, fps: float) -> None:
+    is_lost = np.random.default_rng(6).random(int(40 * fps)) < 0.6
+    is_lost[: int(20 * fps)] = False
+    observed = observed_at(poses_at, np.flatnonzero(~is_lost) / fps)
+    assert observed[:480].all()
+    assert all(observed[start : start + 240].mean() < 0.9 for start in range(520, len(observed) - 240, 20))
+
+
+@pytest.mark.parametrize("rates", [(30, 24), (30, 20, 15), (25, 15), (30, 24, 20, 15, 30)])
+def test_track_poses_camera_that_slows_down_in_dim_light_is_observed(
+    poses_at: PosesAt, rates: tuple[float, ...]
+) -> None:
+    times_s = np.cumsum(np.r_[0.0, np.repeat(1 / np.array(rates), [20 * rate for rate in rates])])
+    observed = observed_at(poses_at, times_s)
+    missing = [int((~observed[start : start + 240]).sum()) for start in range(0, len(observed) - 240, 20)]
+    assert max(missing) <= 24  # where it slows down to half of the rate at once, its first second seems lost
+
+
+@pytest.mark.parametrize("fps", [15.0, 20.0, 30.0])
+def test_track_poses_uneven_times_at_any_rate_are_observed(poses_at: PosesAt, fps: float) -> None:
+    times_s = np.arange(int(40 * fps)) / fps + np.random.default_rng(7).uniform(-0.01, 0.01, int(40 * fps))
+    assert observed_at(poses_at, times_s - times_s[0]).all()
+
+
+def test_track_poses_the_least_frame_rate_is_the_one_that_is_asked_for(poses_at: PosesAt) -> None:
+    poses = poses_at(np.arange(300) / 12, walk(300))
+    (slow,) = [np.concatenate([one.is_observed for one in track_poses(poses, PLAIN, "coco17", K)])]
+    (lenient,) = [np.concatenate([one.is_observed for one in track_poses(poses, PLAIN, "coco17", K, 11.5)])]
+    assert lenient.all()
+    assert slow[75:].mean() < 0.1  # after 31 poses it is known how slow it is
+
+
+def test_track_builder_a_slow_stretch_changes_no_row_that_was_given(poses_at: PosesAt) -> None:
+    poses = poses_at([i / 25 for i in range(400) if i < 150 or i % 4 == 0], walk(212))
+    track = whole(poses, SMOOTH)
+    for n in range(100, len(poses), 9):
+        builder = TrackBuilder(SMOOTH, "coco17", K)
+        pieces = [piece for pose in poses[:n] if (piece := builder.push(pose)) is not None]
+        rows, marks = (np.concatenate([getattr(p, name) for p in pieces]) for name in ("keypoints_xy", "is_observed"))
+        assert np.array_equal(rows, track.keypoints_xy[: len(rows)], equal_nan=True)
+        assert np.array_equal(marks, track.is_observed[: len(marks)])
+
+
 # Invariants
 
 
