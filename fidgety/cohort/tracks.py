@@ -14,6 +14,7 @@ from fidgety.cohort.records import CohortRecording
 from fidgety.errors import SourceError
 from fidgety.records import Pose, PoseTrack
 from fidgety.runtime.posefile import PoseRecording, open_poses
+from fidgety.runtime.repeats import RepeatFilter
 from fidgety.runtime.track import track_poses
 from fidgety.skeleton import Skeleton
 
@@ -56,7 +57,7 @@ def read_track(recording: CohortRecording, settings: TrackSettings) -> PoseTrack
 
 def whole_track(poses: Iterable[Pose], skeleton: Skeleton, settings: TrackSettings) -> PoseTrack:
     """All rows that the device's track makes of these poses, in one piece."""
-    pieces = list(track_poses(poses, settings, skeleton.name, len(skeleton)))
+    pieces = list(track_poses(RepeatFilter().poses(poses), settings, skeleton.name, len(skeleton)))
     return PoseTrack(
         skeleton=skeleton.name,
         fps=settings.fps,

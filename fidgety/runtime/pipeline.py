@@ -48,6 +48,7 @@ from fidgety.runtime.posefile import PoseRecording, PoseWriter
 from fidgety.runtime.posture import PostureMonitor
 from fidgety.runtime.prefetch import Prefetch
 from fidgety.runtime.quality import before_scoring, judge_quality
+from fidgety.runtime.repeats import RepeatFilter
 from fidgety.runtime.source import Source
 from fidgety.runtime.timing import StageTimes, timed, timed_frames
 from fidgety.runtime.track import track_poses
@@ -93,15 +94,19 @@ class _Monitors:
     posture: PostureMonitor
     picture: PictureMonitor
     noise_floor: NoiseFloor
+    repeats: RepeatFilter
     size_px: tuple[int, int] | None = None  # width, height of the pictures; None = not known
     last_time_s: float = 0.0
 
     def measures(self) -> dict[str, float | None]:
-        return {**self.posture.measures(), **self.picture.measures(), **self.noise_floor.measures()}
+        return {**self.posture.measures(), **self._of_pictures(), **self.noise_floor.measures()}
 
     def pictures(self, source: Source) -> PictureFacts | None:
         """What the pictures told, once all have been seen; None where there was none."""
-        return None if self.size_px is None else PictureFacts(self.size_px, self.picture.measures(), source.ended_early)
+        return None if self.size_px is None else PictureFacts(self.size_px, self._of_pictures(), source.ended_early)
+
+    def _of_pictures(self) -> dict[str, float | None]:
+        return {**self.picture.measures(), "still_share": self.repeats.still_share}
 
 
 # The stages are the threads. OpenCV's own pool, on pictures as small as ours, only spins on the cores that they need:
@@ -114,7 +119,7 @@ def assess_recording(source: Source, bundle: Bundle, job: Job, watch: Watcher | 
     result."""
     estimator, mam = PoseEstimator(bundle, job.n_threads, job.device), Mam(bundle, device=job.device)
     skeleton = estimator.skeleton
-    monitors = _Monitors(PostureMonitor(skeleton), PictureMonitor(), NoiseFloor())
+    monitors = _Monitors(PostureMonitor(skeleton), PictureMonitor(), NoiseFloor(), source.repeats)
     decoded = timed_frames(job.times, _until(source.frames(), job.max_duration_s))
     with (
         Prefetch(decoded, _FRAMES_AHEAD, "decode") as frames,
@@ -129,10 +134,11 @@ def assess_recording(source: Source, bundle: Bundle, job: Job, watch: Watcher | 
 
 def assess_poses(recording: PoseRecording, bundle: Bundle, job: Job, watch: Watcher | None = None) -> Assessment:
     """Score a stored pose track. It is judged by what its pictures told; what it does not tell is a warning."""
-    monitors = _Monitors(PostureMonitor(recording.skeleton), PictureMonitor(), NoiseFloor())
+    repeats = RepeatFilter()
+    monitors = _Monitors(PostureMonitor(recording.skeleton), PictureMonitor(), NoiseFloor(), repeats)
     told = recording.pictures
     monitors.size_px = None if told is None else told.size_px
-    poses = _watched(_postured(recording.poses, monitors), watch)
+    poses = _watched(_postured(repeats.poses(recording.poses), monitors), watch)
     mam = Mam(bundle, device=job.device)
     result = _assess(poses, recording.skeleton, monitors, mam, bundle, job, lambda: told)
     origin = origin_reasons(recording, bundle, monitors.picture.measures())
@@ -143,7 +149,7 @@ def assess_poses(recording: PoseRecording, bundle: Bundle, job: Job, watch: Watc
 def check_recording(source: Source, bundle: Bundle, job: Job, watch: Watcher | None = None) -> Quality:
     """The quality gate alone: everything but MAM. An age that is not known is asked for, and blocks nothing."""
     estimator = PoseEstimator(bundle, job.n_threads, job.device)
-    monitors = _Monitors(PostureMonitor(estimator.skeleton), PictureMonitor(), NoiseFloor())
+    monitors = _Monitors(PostureMonitor(estimator.skeleton), PictureMonitor(), NoiseFloor(), source.repeats)
     with (
         Prefetch(_until(source.frames(), job.max_duration_s), _FRAMES_AHEAD, "decode") as frames,
         Prefetch(_observed(estimator, frames, monitors), _POSES_AHEAD, "pose") as poses,
@@ -159,7 +165,7 @@ def estimate_poses(source: Source, bundle: Bundle, job: Job, watch: Watcher | No
     if job.poses_path is None:
         raise ValueError("no path for the poses")
     estimator = PoseEstimator(bundle, job.n_threads, job.device)
-    monitors = _Monitors(PostureMonitor(estimator.skeleton), PictureMonitor(), NoiseFloor())
+    monitors = _Monitors(PostureMonitor(estimator.skeleton), PictureMonitor(), NoiseFloor(), source.repeats)
     with (
         Prefetch(_until(source.frames(), job.max_duration_s), _FRAMES_AHEAD, "decode") as frames,
         Prefetch(_observed(estimator, frames, monitors), _POSES_AHEAD, "pose") as poses,
@@ -304,6 +310,8 @@ def _judge(monitors: _Monitors, seconds: float, bundle: Bundle, job: Job, pictur
     """seconds: that can be assessed."""
     told = {} if pictures is None else {name: pictures.measures.get(name) for name in monitors.picture.measures()}
     measures = {**monitors.measures(), **told, "assessable_s": seconds}
+    if pictures is not None and (still := pictures.measures.get("still_share")) is not None:
+        measures["still_share"] = max(still, measures["still_share"] or 0.0)  # of a track: what was left out of it, too
     quality = judge_quality(measures, job.characteristics, bundle.manifest.quality, monitors.last_time_s)
     if pictures is not None and pictures.ended_early is not None:
         cut = QualityReason(

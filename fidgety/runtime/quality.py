@@ -16,6 +16,8 @@ from fidgety.records import Characteristics, Quality, QualityReason
 
 __all__ = ["before_scoring", "judge_quality"]
 
+_MOST_STILL = 0.5  # share of the time: a recording whose picture stands still for longer tells of something else
+_WARNED_SHARE = 0.02  # of frames lost, or of time without a new picture
 _AGE_ACTION = "give --age-weeks, or --born, --recorded and --gestation"
 _INTERRUPTED_S = 10.0  # without an interruption less is missing: .8 s at the end, or a recording of no whole window
 
@@ -142,6 +144,14 @@ def _trembles(measures: Mapping[str, float | None], limits: QualityLimits) -> bo
 
 
 def _picture_reasons(measures: Mapping[str, float | None], limits: QualityLimits) -> Iterator[QualityReason]:
+    still = measures.get("still_share") or 0.0
+    if still > _WARNED_SHARE:
+        reason = _blocking if still > _MOST_STILL else _warning
+        yield reason(
+            "frozen",
+            f"The picture stands still for {_percent(still)} of the recording, as no camera's does by itself.",
+            "check the camera, its cable and the program that records, and record again",
+        )
     if _under(measures, "bright_luma", limits.min_bright_luma):
         yield _blocking("too-dark", "The picture is too dark.", "put on the light or open the curtains")
     if _under(measures, "sharpness", limits.min_sharpness):
@@ -168,8 +178,8 @@ def _time_reasons(
             f"The recording has {measures['source_fps']:.1f} frames a second; FMs need {limits.min_source_fps:g}.",
             "set the camera to 25 or 30 frames a second",
         )
-    lost = measures.get("lost_frame_share") or 0.0
-    if lost > 0.02:
+    lost = (measures.get("lost_frame_share") or 0.0) - (measures.get("still_share") or 0.0)  # told of by itself
+    if lost > _WARNED_SHARE:
         yield _warning("dropped-frames", f"The camera lost {_percent(lost)} of its frames.", "close other programs")
     assessable_s = measures.get("assessable_s")
     if assessable_s is None or assessable_s >= limits.min_assessable_s:

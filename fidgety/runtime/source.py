@@ -3,7 +3,7 @@
 Files, camera indices (`0`), V4L2 devices (`/dev/video0`) and RTSP addresses go through the same decoder. Planes are
 handed on as they lie in the decoder (no colour conversion of the whole picture: the pose stage converts only its crop).
 A recording that breaks off gives the frames that it has, and says so in `ended_early`; a damaged stretch costs only its
-own frames.
+own frames. Frames that only repeat the one before are left out as lost ones: `repeats` knows of them.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 from fidgety.errors import SourceError, UnsettledError
 from fidgety.records import FloatArray, Frame, UInt8Array
 from fidgety.runtime.address import camera_name, is_network_camera, shown_address, without_passwords
+from fidgety.runtime.repeats import RepeatFilter
 
 __all__ = ["Source", "SourceInfo", "frame_from_picture", "frame_from_rgb", "open_source"]
 
@@ -58,6 +59,7 @@ class Source:
     def __init__(self, container: Any, info: SourceInfo, path: Path | None) -> None:
         self.info = info
         self.ended_early: str | None = None  # why the recording broke off, once it has
+        self.repeats = RepeatFilter()
         self._container = container
         self._path = path
         self._state_at_start = _file_state(path)
@@ -72,10 +74,13 @@ class Source:
         self._container.close()
 
     def frames(self) -> Iterator[Frame]:
-        """Frames in the order of their presentation time; lost or unreadable ones are simply not there.
+        """Frames in the order of their presentation time; lost, repeated or unreadable ones are simply not there.
 
         Raises SourceError when not even one frame can be decoded or the file changes while it is read.
         """
+        return self.repeats.frames(self._all_frames())
+
+    def _all_frames(self) -> Iterator[Frame]:
         stream = self._container.streams.video[0]
         stride = max(1, int(self.info.fps / WANTED_FPS + 1e-3))
         last_time_s = -1.0

@@ -27,6 +27,7 @@ from fidgety.records import BoolArray, Characteristics, FloatArray, LiftedTrack,
 from fidgety.runtime.pipeline import lift_poses
 from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.posefile import open_poses
+from fidgety.runtime.repeats import RepeatFilter
 from fidgety.runtime.source import open_source
 from fidgety.runtime.windows import assessable_s, cut_windows
 from fidgety.skeleton import H36M_17
@@ -246,7 +247,7 @@ def _lifted(recording: CohortRecording, bundle: Bundle, cache: Path) -> FloatArr
 def _lift(recording: CohortRecording, bundle: Bundle) -> Iterator[LiftedTrack]:
     if recording.is_track:
         stored = open_poses(recording.path)
-        yield from lift_poses(stored.poses, stored.skeleton, bundle)
+        yield from lift_poses(RepeatFilter().poses(stored.poses), stored.skeleton, bundle)
         return
     with open_source(str(recording.path)) as source:
         estimator = PoseEstimator(bundle)

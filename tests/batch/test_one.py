@@ -113,7 +113,7 @@ def test_score_one_stalls_leave_no_result_of_a_window_or_two(
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
     path = tmp_path / "a.mp4"
-    write_video(path, (np.full((64, 64, 3), 90, np.uint8) for _ in range(20)), 10.0, threads=1)
+    write_video(path, (np.full((64, 64, 3), 90 + 2 * (i % 2), np.uint8) for i in range(20)), 10.0, threads=1)
     return path
 
 

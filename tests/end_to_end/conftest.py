@@ -97,8 +97,8 @@ def _four_k(path: Path) -> None:
 
 
 def _floor(path: Path) -> None:
-    picture = np.full((360, 640, 3), 140, np.uint8)
-    write_video(path, (picture for _ in range(60)), 15.0)
+    pictures = (np.full((360, 640, 3), 140 + 2 * (i % 2), np.uint8) for i in range(60))  # equal ones would be repeats
+    write_video(path, pictures, 15.0)
 
 
 _SCENES: dict[str, Callable[[Path], None]] = {

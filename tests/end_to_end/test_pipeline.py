@@ -13,9 +13,11 @@ import pytest
 from fidgety.bundle import Bundle
 from fidgety.errors import SourceError
 from fidgety.phantom.truth import Truth, read_truth
+from fidgety.phantom.video import write_video
 from fidgety.records import Assessment, Characteristics, Frame, Pose
 from fidgety.runtime.pipeline import Job, assess_poses, assess_recording, estimate_poses
-from fidgety.runtime.posefile import open_poses
+from fidgety.runtime.posefile import PoseRecording, open_poses
+from fidgety.runtime.repeats import RepeatFilter
 from fidgety.runtime.source import Source, SourceInfo, frame_from_rgb, open_source
 from fidgety.skeleton import H36M_17, joints_matrix
 
@@ -31,6 +33,7 @@ class EndlessMat:
     def __init__(self, n: int, fault_at: int | None = None) -> None:
         self.info = SourceInfo("mat", 25.0, None, is_live=False)
         self.ended_early: str | None = None
+        self.repeats = RepeatFilter()
         self.n_given = 0
         self._n, self._fault_at = n, fault_at
 
@@ -126,6 +129,41 @@ def test_estimate_poses_keeps_those_before_a_fault(bundle: Bundle, tmp_path: Pat
     assert open_poses(path).pictures is None
 
 
+def test_assess_recording_frozen_picture_is_no_infant_without_fms(lax: Bundle, scenes: Scenes, tmp_path: Path) -> None:
+    """Nor is its pose track, from which the repeats are gone."""
+    with av.open(str(scenes("plain"))) as video:
+        pictures = [picture.to_ndarray(format="rgb24") for picture in video.decode(video=0)][:150]
+    write_video(tmp_path / "frozen.mp4", [*pictures, *pictures[-1:] * 250], 15.0, preset="ultrafast")
+    result = score(tmp_path / "frozen.mp4", lax, tmp_path / "frozen.poses")
+    assert result.frequency is None and result.risk is None
+    assert result.quality.reasons[0].code == "frozen" and result.quality.reasons[0].is_blocking
+    assert 0.55 < (result.quality.measures["still_share"] or 0.0) <= 250 / 399
+    assert result.duration_s == pytest.approx(399 / 15, abs=0.01)
+    assert result.timeline == () and result.voids[-1].end_s > 20.0
+    stored = assess_poses(open_poses(tmp_path / "frozen.poses"), lax, Job("frozen", INFANT))
+    assert [reason.code for reason in stored.quality.reasons] == [reason.code for reason in result.quality.reasons]
+    assert stored.quality.measures["still_share"] == result.quality.measures["still_share"]
+
+
+def test_assess_poses_that_stand_still_are_no_infant_without_fms(lax: Bundle, plain: tuple[Assessment, Path]) -> None:
+    track = open_poses(plain[1])
+    poses = list(track.poses)[:150]
+    poses += [replace(poses[-1], frame_index=i, time_s=i / 15) for i in range(150, 450)]
+    result = assess_poses(PoseRecording("still", track.skeleton, poses, 450, {}), lax, Job("still", INFANT))
+    assert result.frequency is None
+    assert [reason.code for reason in result.quality.reasons if reason.is_blocking] == ["frozen"]
+
+
+def test_assess_poses_of_a_camera_that_loses_two_frames_of_three_are_not_scored(
+    lax: Bundle, plain: tuple[Assessment, Path]
+) -> None:
+    track = open_poses(plain[1])
+    poses = [pose for i, pose in enumerate(track.poses) if i < 30 or i % 3 == 0]
+    result = assess_poses(PoseRecording("slow", track.skeleton, poses, len(poses), {}), lax, Job("slow", INFANT))
+    assert result.frequency is None
+    assert {"too-short", "interrupted"} & {reason.code for reason in result.quality.reasons if reason.is_blocking}
+
+
 def test_assess_poses_equals_assess_recording(lax: Bundle, plain: tuple[Assessment, Path]) -> None:
     live, track = plain
     stored = assess_poses(open_poses(track), lax, Job("track", INFANT))
@@ -143,6 +181,7 @@ class Dimmed:
 
     def __init__(self, source: Source) -> None:
         self.info, self.ended_early, self._source = source.info, "it should last 180.0 s", source
+        self.repeats = source.repeats
 
     def frames(self) -> Iterator[Frame]:
         for frame in self._source.frames():

@@ -199,9 +199,8 @@ def test_serve_store_that_cannot_be_written(tmp_path: Path, forking: Forking) ->
 
 def test_join_pieces_reads_segments_as_one_recording(tmp_path: Path) -> None:
     """What the recorder cut into pieces: all frames, times that go on rising."""
-    picture = np.full((64, 64, 3), 120, np.uint8)
     for name in ("a.mp4", "b.mp4"):
-        write_video(tmp_path / name, (picture for _ in range(30)), 25.0)
+        write_video(tmp_path / name, (np.full((64, 64, 3), 120 + 2 * (i % 2), np.uint8) for i in range(30)), 25.0)
     with open_source(str(join_pieces("R000001", (tmp_path / "a.mp4", tmp_path / "b.mp4")))) as source:
         times_s = [frame.time_s for frame in source.frames()]
     assert len(times_s) == 60

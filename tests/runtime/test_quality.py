@@ -60,6 +60,7 @@ def test_judge_quality_good_recording_has_no_reason(limits: QualityLimits) -> No
         ("jitter_mm", 3.1, 2.9, "jitter"),
         ("noise_floor_mm", 2.1, 1.9, "jitter"),
         ("source_fps", 14.0, 15.0, "frame-rate-too-low"),
+        ("still_share", 0.51, 0.02, "frozen"),
         ("assessable_s", 59.0, 60.0, "too-short"),
     ],
 )
@@ -80,6 +81,7 @@ def test_judge_quality_each_figure_blocks_beyond_its_limit_only(
     [
         ("other_share", 0.1, "second-person-briefly"),
         ("lost_frame_share", 0.05, "dropped-frames"),
+        ("still_share", 0.2, "frozen"),
         ("camera_shift_share", 0.9, "camera-moving"),
     ],
 )
@@ -123,6 +125,15 @@ def test_judge_quality_unknown_age_blocks(limits: QualityLimits) -> None:
     quality = judge_quality(GOOD, Characteristics(), limits)
     assert codes(quality) == ["age-unknown"] and not quality.is_assessable
     assert "--gestation" in quality.reasons[0].action
+
+
+def test_judge_quality_what_stood_still_is_not_called_dropped(limits: QualityLimits) -> None:
+    assert codes(judge_quality({**GOOD, "lost_frame_share": 0.3, "still_share": 0.29}, AT_14_WEEKS, limits)) == [
+        "frozen"
+    ]
+    both = judge_quality({**GOOD, "lost_frame_share": 0.3, "still_share": 0.2}, AT_14_WEEKS, limits)
+    assert codes(both) == ["frozen", "dropped-frames"]
+    assert "10 %" in both.reasons[1].sentence
 
 
 def test_judge_quality_what_was_not_measured_is_no_reason(limits: QualityLimits) -> None:

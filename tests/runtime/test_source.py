@@ -82,6 +82,11 @@ def noisy(n: int) -> list[UInt8Array]:
     return [np.clip(rng.normal(40 + i, 12, (48, 64, 1)).repeat(3, axis=2), 0, 255).astype(np.uint8) for i in range(n)]
 
 
+def shaded(height: int, width: int) -> list[UInt8Array]:
+    """Ten cards, by turns as they are and a little brighter: equal ones would be taken for repeats."""
+    return [card(height, width) + np.uint8(3 * (i % 2)) for i in range(10)]
+
+
 # Times
 
 
@@ -90,7 +95,7 @@ def noisy(n: int) -> list[UInt8Array]:
     [(8, 8), (15, 15), (25, 25), (29.97, 29.97), (30, 30), (50, 25), (59.94, 29.97), (60, 30), (120, 30)],
 )
 def test_frames_times_at_any_rate(tmp_path: Path, fps: float, kept_fps: float) -> None:
-    write_video(tmp_path / "v.mp4", [card(48, 64)] * round(fps), fps)
+    write_video(tmp_path / "v.mp4", noisy(round(fps)), fps)
     frames = read(tmp_path / "v.mp4")
     assert len(frames) == pytest.approx(kept_fps, abs=1)
     assert frames[0].time_s == 0.0
@@ -101,26 +106,36 @@ def test_frames_times_at_any_rate(tmp_path: Path, fps: float, kept_fps: float) -
 
 def test_frames_variable_rate_keeps_each_time_to_1_ms(tmp_path: Path) -> None:
     times_s = np.cumsum(np.r_[0.0, np.random.default_rng(1).uniform(0.012, 0.09, 60)])
-    write_video(tmp_path / "v.mp4", [card(48, 64)] * 61, 25, times_s=times_s)
+    write_video(tmp_path / "v.mp4", noisy(61), 25, times_s=times_s)
     assert [frame.time_s for frame in read(tmp_path / "v.mp4")] == pytest.approx(times_s, abs=1e-3)
 
 
 def test_frames_lost_frames_leave_a_gap_in_time(tmp_path: Path) -> None:
     times_s = [0.0, 0.04, 0.08, 0.28, 0.32]
-    write_video(tmp_path / "v.mp4", [card(48, 64)] * 5, 25, times_s=times_s)
+    write_video(tmp_path / "v.mp4", noisy(5), 25, times_s=times_s)
     assert [frame.time_s for frame in read(tmp_path / "v.mp4")] == pytest.approx(times_s, abs=1e-3)
 
 
 def test_frames_start_at_zero_whenever_the_container_starts(tmp_path: Path) -> None:
-    write_video(tmp_path / "v.mp4", [card(48, 64)] * 5, 25, times_s=[7 + i / 25 for i in range(5)])
+    write_video(tmp_path / "v.mp4", noisy(5), 25, times_s=[7 + i / 25 for i in range(5)])
     assert [frame.time_s for frame in read(tmp_path / "v.mp4")] == pytest.approx(np.arange(5) / 25, abs=1e-3)
 
 
 def test_frames_clock_that_leaps_ends_the_recording_and_says_so(tmp_path: Path) -> None:
-    write_video(tmp_path / "v.mp4", [card(48, 64)] * 6, 25, times_s=[0, 0.04, 0.08, 9000, 9000.04, 9000.08])
+    write_video(tmp_path / "v.mp4", noisy(6), 25, times_s=[0, 0.04, 0.08, 9000, 9000.04, 9000.08])
     with open_source(str(tmp_path / "v.mp4")) as source:
         assert len(list(source.frames())) == 3
         assert source.ended_early is not None and "leap by 9000 s" in source.ended_early
+
+
+def test_frames_repeats_are_lost_frames(tmp_path: Path) -> None:
+    pictures = [picture for picture in noisy(10) for _ in range(2)]
+    write_video(tmp_path / "v.mp4", pictures, 30, crf=10.0)
+    with open_source(str(tmp_path / "v.mp4")) as source:
+        times_s = [frame.time_s for frame in source.frames()]
+        assert times_s[:-1] == pytest.approx(np.arange(10) / 15, abs=1e-3)
+        assert times_s[-1] == pytest.approx(19 / 30, abs=1e-3)  # the recording is as long as it was
+        assert source.repeats.still_share == 0.0
 
 
 def test_frames_one_frame(tmp_path: Path) -> None:
@@ -204,8 +219,8 @@ def test_frames_colours_are_those_that_pyav_converts(tmp_path: Path) -> None:
 
 
 def test_frames_size_that_changes_is_brought_to_the_first(tmp_path: Path) -> None:
-    first = encode(tmp_path / "a.ts", [card(96, 160)] * 10).read_bytes()
-    second = encode(tmp_path / "b.ts", [card(48, 80)] * 10, first_frame=12).read_bytes()
+    first = encode(tmp_path / "a.ts", shaded(96, 160)).read_bytes()
+    second = encode(tmp_path / "b.ts", shaded(48, 80), first_frame=12).read_bytes()
     (tmp_path / "v.ts").write_bytes(first + second)
     frames = read(tmp_path / "v.ts")
     assert len(frames) > 16 and frames[-1].time_s > 0.7
@@ -376,7 +391,7 @@ def test_open_source_camera_is_named_without_its_password(tmp_path: Path, monkey
 
 
 def test_open_source_says_what_the_container_says(tmp_path: Path) -> None:
-    write_video(tmp_path / "v.mp4", [card(48, 64)] * 30, 30)
+    write_video(tmp_path / "v.mp4", noisy(30), 30)
     with open_source(str(tmp_path / "v.mp4")) as source:
         assert source.info.name == "v.mp4"
         assert source.info.fps == pytest.approx(30)
