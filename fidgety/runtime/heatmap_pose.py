@@ -21,7 +21,7 @@ from fidgety.records import FloatArray
 __all__ = ["decode_heatmaps", "decode_simcc"]
 
 Values = Literal["likelihood", "logit"]
-_REACH_CELLS, _REACH_BINS = 3, 8  # of the fit: two of the usual standard deviations, 1.5 cells and 4 to 6 bins
+_REACH_CELLS, _REACH_BINS = 3, 8  # of the fit: 2 of a Gaussian's usual 1.5 cells, 1.5 of its usual 5 to 6 bins
 _MOST_CELLS, _MOST_BINS = 1.0, 4.0  # that the top may lie beside the highest one
 _FLOOR = 1e-6  # of the peak: what lies below tells nothing
 _LOG_FLOOR = float(np.log(_FLOOR))

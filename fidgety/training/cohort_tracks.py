@@ -38,6 +38,7 @@ Starts = NDArray[np.int64]
 
 _MIRROR = list(H36M_17.mirror)
 _OTHER_SIDE = np.array([-1.0, 1.0, 1.0], np.float32)
+_CHAIN = 2  # raised whenever code from recording to lifted track gives other rows, so that no older track is taken
 _PHANTOM = "fidgety phantom cohort"  # what a simulated pose track says of itself
 
 
@@ -258,7 +259,8 @@ def chain_digest(bundle: Bundle) -> str:
     """Hex SHA-256 of all that makes a lifted track of a recording: networks, settings, this program's version."""
     manifest = bundle.manifest
     graphs = (manifest.lifter.graph, manifest.pose.detector, manifest.pose.landmarks)
-    parts = [__version__, [manifest.files.get(name) for name in graphs], asdict(manifest.track), asdict(manifest.pose)]
+    settings = [asdict(manifest.track), asdict(manifest.pose), manifest.quality.min_source_fps]
+    parts = [__version__, _CHAIN, [manifest.files.get(name) for name in graphs], settings]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

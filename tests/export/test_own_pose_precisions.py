@@ -79,7 +79,7 @@ def test_float16_of_an_own_network_is_judged_by_its_keypoints(own: Bundle, crops
     model = onnx.load(half.path)
     first = next(node for node in model.graph.node if node.op_type == "Conv")
     weights = next(one for one in model.graph.initializer if one.name == first.input[1])
-    weights.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weights) * np.float16(1.5), weights.name))
+    weights.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weights) * np.float16(1.15), weights.name))
     onnx.save(model, str(tmp_path / "doctored.onnx"))
     judged = write_judged(tmp_path / "doctored.onnx", onnx.load(graph))
     assert not all(one.is_within for one in measure_network("landmarks", graph, judged, crops, own.manifest))

@@ -165,7 +165,8 @@ def _runs_table(study: Study) -> Table:
         seconds = round(sum(account.seconds))
         rows.append((run.label, trained, account.protocol, account.n_folds, account.seed, seconds, digest, versions))
     columns = ("run", "input", "protocol", "folds", "seed", "training, s", "cohort", "versions")
-    return Table("runs", "Runs", columns, tuple(rows), ("Training: seconds of all folds together.",))
+    note = "Training: seconds of all folds together. A Ref Branch that they share was trained once and counts in each."
+    return Table("runs", "Runs", columns, tuple(rows), (note,))
 
 
 def _settings_texts(study: Study) -> tuple[str, ...]:
