@@ -26,7 +26,8 @@ from fidgety.runtime.repeats import RepeatFilter
 
 __all__ = ["Source", "SourceInfo", "frame_from_picture", "frame_from_rgb", "open_source"]
 
-# Above this rate frames are left out by whole strides: MAM reads 25 Hz, and 50 or 60 fps cost twice for nothing.
+# Twice this rate and above, frames are left out: MAM reads 25 Hz, and 50 or 60 fps cost twice for nothing. By time, not
+# by count: many cameras of 60 fps drop to 30 or less where light is poor, and then every frame is needed.
 WANTED_FPS = 25.0
 _HIGHEST_FPS = 480.0  # some containers state their clock (1000, 30000) as the frame rate: that is no statement
 
@@ -83,10 +84,11 @@ class Source:
     def _all_frames(self) -> Iterator[Frame]:
         stream = self._container.streams.video[0]
         stride = max(1, int(self.info.fps / WANTED_FPS + 1e-3))
+        least_pause_s = (stride - 0.5) / self.info.fps if stride > 1 else 0.0
         last_time_s = -1.0
         size_px: tuple[int, int] | None = None
         for index, time_s, picture in self._timed(stream):
-            if index % stride or time_s <= last_time_s:
+            if time_s <= last_time_s or 0.0 <= last_time_s > time_s - least_pause_s:
                 continue
             if time_s > last_time_s + _LONGEST_LEAP_S:
                 self.ended_early = f"its time stamps leap by {time_s - last_time_s:.0f} s"

@@ -110,6 +110,17 @@ def test_frames_variable_rate_keeps_each_time_to_1_ms(tmp_path: Path) -> None:
     assert [frame.time_s for frame in read(tmp_path / "v.mp4")] == pytest.approx(times_s, abs=1e-3)
 
 
+def test_frames_of_60_fps_that_drop_to_24_in_poor_light_are_all_kept(tmp_path: Path) -> None:
+    pauses_s = np.r_[np.full(60, 1 / 60), np.full(12, 1 / 24), np.full(60, 1 / 60)]
+    times_s = np.cumsum(np.r_[0.0, pauses_s])
+    write_video(tmp_path / "v.mp4", noisy(len(times_s)), 60, times_s=times_s)
+    kept = np.array([frame.time_s for frame in read(tmp_path / "v.mp4")])
+    is_slow = (kept > 1.0 + 1e-3) & (kept < 1.5 - 1e-3)
+    assert kept[is_slow] == pytest.approx(1.0 + np.arange(1, 12) / 24, abs=1e-3)
+    assert np.diff(kept[~is_slow & (kept < 1.2)]) == pytest.approx(1 / 30, abs=1e-3)
+    assert np.diff(kept[kept > 1.5 - 1e-3]) == pytest.approx(1 / 30, abs=1e-3)
+
+
 def test_frames_lost_frames_leave_a_gap_in_time(tmp_path: Path) -> None:
     times_s = [0.0, 0.04, 0.08, 0.28, 0.32]
     write_video(tmp_path / "v.mp4", noisy(5), 25, times_s=times_s)
