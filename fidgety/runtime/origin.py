@@ -12,13 +12,15 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 from fidgety.bundle import Bundle
 from fidgety.records import QualityReason
 from fidgety.runtime.posefile import PoseRecording
 
-__all__ = ["describe_origin", "origin_banner", "origin_reasons"]
+__all__ = ["WhosePoses", "describe_origin", "origin_banner", "origin_reasons", "whose_poses"]
+
+WhosePoses = Literal["of this bundle", "of another", "unknown"]
 
 _NOT_OF_THE_POSES = ("detector", "landmarks", "doubtful_score", "sure_score")  # names of files; what comes after them
 _ACTION = "score the recording itself with this bundle"
@@ -31,6 +33,14 @@ def describe_origin(bundle: Bundle) -> dict[str, Any]:
         "pose_network": _pose_digest(bundle),
         "banner": bundle.manifest.provenance.banner,
     }
+
+
+def whose_poses(recording: PoseRecording, bundle: Bundle) -> WhosePoses:
+    """Whose pose network read the poses of a stored track: this bundle's, another one, or nobody tells."""
+    theirs = _text(recording, "pose_network")
+    if theirs is None:
+        return "of this bundle" if _text(recording, "bundle") == bundle.label else "unknown"
+    return "of this bundle" if theirs == _pose_digest(bundle) else "of another"
 
 
 def origin_reasons(recording: PoseRecording, bundle: Bundle, figures: Iterable[str]) -> Iterator[QualityReason]:
@@ -46,12 +56,12 @@ def origin_reasons(recording: PoseRecording, bundle: Bundle, figures: Iterable[s
             "pictures showed.",
             "score the recording itself, or make the track anew with `fidgety pose`",
         )
-    ours = bundle.label
+    ours, whose = bundle.label, whose_poses(recording, bundle)
     theirs = _text(recording, "bundle")
-    if _is_foreign(recording, bundle):
+    if whose == "of another":
         sentence = f"The poses were read by the pose network of {theirs or 'another bundle'}, not by that of {ours}."
         yield QualityReason("other-pose-network", False, sentence, _ACTION)
-    elif _text(recording, "pose_network") is None and theirs != ours:
+    elif whose == "unknown":
         by_whom = "It is not told which pose network read the poses" if theirs is None else f"{theirs} read the poses"
         sentence = f"{by_whom}; whether it is that of {ours} is not known."
         yield QualityReason("pose-network-unknown", False, sentence, _ACTION)
@@ -59,13 +69,9 @@ def origin_reasons(recording: PoseRecording, bundle: Bundle, figures: Iterable[s
 
 def origin_banner(recording: PoseRecording, bundle: Bundle) -> str | None:
     """What must be shown: the scoring bundle's banner, and that of another one whose pose network read the poses."""
-    theirs = _text(recording, "banner") if _is_foreign(recording, bundle) else None
+    theirs = _text(recording, "banner") if whose_poses(recording, bundle) == "of another" else None
     banners = dict.fromkeys(banner for banner in (bundle.manifest.provenance.banner, theirs) if banner)
     return " / ".join(banners) or None
-
-
-def _is_foreign(recording: PoseRecording, bundle: Bundle) -> bool:
-    return _text(recording, "pose_network") not in (None, _pose_digest(bundle))
 
 
 def _pose_digest(bundle: Bundle) -> str:

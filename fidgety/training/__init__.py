@@ -4,7 +4,7 @@ Needs torch; nothing under `fidgety.runtime` imports from here.
 
 networks/            MAM and its inputs, STAM, WO-GMA, the lifter
 lifting/             the lifter: pairs, losses, fit, figures; whole tracks through its graph
-cohort_tracks.py, cohort_data.py, pieces.py   a cohort on disk -> lifted tracks -> infants with windows and rated clips
+cohort_tracks.py, tracked.py, cohort_data.py, pieces.py   a cohort on disk -> lifted tracks -> windows and rated clips
 protocol.py, protocols/, schedules.py         what is trained and how long, read from a file
 task.py, folds.py, held_out.py                who learns, who is held out, who is left for the test
 bags.py, losses.py, branches.py               the batch rule; Ref, Main and Info Branch: losses of one step

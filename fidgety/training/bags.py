@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fidgety.errors import UsageError
 from fidgety.records import FloatArray
-from fidgety.training.cohort_tracks import TrackedRecording
+from fidgety.training.tracked import TrackedRecording
 
 __all__ = [
     "ALL_CLIPS",

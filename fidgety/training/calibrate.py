@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from fidgety.calibration.operating_point import choose_fms_threshold, cost_threshold
 from fidgety.calibration.probability import fit_platt, fit_temperature, sigmoid
 from fidgety.records import BoolArray, FloatArray
-from fidgety.training.cohort_tracks import TrackedRecording
 from fidgety.training.models import Model, Reading
 from fidgety.training.statistics.roc import auc
+from fidgety.training.tracked import TrackedRecording
 
 __all__ = ["Calibration", "RatedLogits", "calibrate_model", "prior_shift", "risk_line"]
 

@@ -18,7 +18,7 @@ from fidgety.cohort.apart import Known, known_of, name_of, shared_with
 from fidgety.cohort.inclusion import Included, InclusionRules, format_flow, include
 from fidgety.cohort.read import read_cohort
 from fidgety.errors import UsageError
-from fidgety.training.cohort_tracks import TrackedInfant, chain_digest, cohort_digest, track_cohort
+from fidgety.training.cohort_tracks import chain_digest, cohort_digest, track_cohort
 from fidgety.training.folds import shuffle_labels
 from fidgety.training.log import write_json
 from fidgety.training.protocol import Protocol
@@ -26,6 +26,7 @@ from fidgety.training.run_files import FoldRecord, read_json, written
 from fidgety.training.statistics.splits import split_by_infant
 from fidgety.training.task import Options
 from fidgety.training.team import Team
+from fidgety.training.tracked import TrackedInfant
 
 __all__ = ["REF", "Data", "Request", "account_of", "open_run", "read_data", "take_ref", "track_folder"]
 

@@ -19,7 +19,6 @@ import numpy as np
 import torch
 
 from fidgety.training.cohort_data import REF, Data, Request, account_of, open_run, read_data, take_ref
-from fidgety.training.cohort_tracks import TrackedInfant, TrackedRecording
 from fidgety.training.final_model import export_final, settle_final
 from fidgety.training.folds import FINAL, Part, assessable_of, deal_folds, hold_out
 from fidgety.training.log import LogRow, write_curve, write_json
@@ -36,6 +35,7 @@ from fidgety.training.run_files import (
 from fidgety.training.scoring import predict
 from fidgety.training.task import Fitted, Task
 from fidgety.training.team import Team
+from fidgety.training.tracked import TrackedInfant, TrackedRecording
 from fidgety.training.train_system import train_system
 
 __all__ = ["train_cohort"]

@@ -19,13 +19,13 @@ from fidgety.errors import UsageError
 from fidgety.training.bags import ALL_CLIPS, BOTH_CLASSES, CLEAR_CLIPS, ClipPool, draw_bag_pair
 from fidgety.training.branches import BranchRule, main_losses, ref_losses
 from fidgety.training.calibrate import RatedLogits, calibrate_model, prior_shift
-from fidgety.training.cohort_tracks import TrackedRecording
 from fidgety.training.held_out import HeldBags, HeldClips
 from fidgety.training.loop import PhaseResult, Training, fill_dropout_pools, run_phase
 from fidgety.training.models import MamModel, window_logits
 from fidgety.training.networks.mam import Mam
 from fidgety.training.protocol import MamPlan
 from fidgety.training.task import Fitted, Task
+from fidgety.training.tracked import TrackedRecording
 
 __all__ = ["fit_mam", "make_mam"]
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fidgety.errors import UsageError
-from fidgety.training.cohort_tracks import TrackedInfant
 from fidgety.training.statistics.splits import require_disjoint, split_by_infant
+from fidgety.training.tracked import TrackedInfant
 
 __all__ = ["FINAL", "Part", "assessable_of", "deal_folds", "hold_out", "shuffle_labels"]
 

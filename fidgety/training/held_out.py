@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from fidgety.records import FloatArray
 from fidgety.training.branches import BranchRule, info_of
-from fidgety.training.cohort_tracks import TrackedRecording
 from fidgety.training.models import window_logits
 from fidgety.training.networks.mam import Mam, fuse
+from fidgety.training.tracked import TrackedRecording
 
 __all__ = ["HeldBags", "HeldClips", "balanced_mean"]
 

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from fidgety.records import FloatArray
 from fidgety.training.branches import info_of
-from fidgety.training.cohort_tracks import TrackedRecording
 from fidgety.training.eml import Eml
 from fidgety.training.motion_features import motion_features
 from fidgety.training.networks.mam import ClipNetwork, Mam
 from fidgety.training.systems import StamSystem, WoGmaSystem
+from fidgety.training.tracked import TrackedRecording
 
 __all__ = ["EmlModel", "MamModel", "Model", "NetworkModel", "Reading", "window_logits"]
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from fidgety.errors import UsageError
-from fidgety.training.cohort_tracks import TrackedRecording
 from fidgety.training.networks.inputs import cut_pieces
+from fidgety.training.tracked import TrackedRecording
 
 __all__ = ["CutRecording", "PieceBatch", "cut_recordings", "draw_batch", "in_batches"]
 

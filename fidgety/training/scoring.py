@@ -14,8 +14,8 @@ import numpy as np
 from fidgety.calibration.probability import sigmoid
 from fidgety.records import FloatArray
 from fidgety.training.calibrate import Calibration
-from fidgety.training.cohort_tracks import TrackedInfant, TrackedRecording
 from fidgety.training.models import Model, Reading
+from fidgety.training.tracked import TrackedInfant, TrackedRecording
 
 __all__ = ["Prediction", "WindowRow", "predict"]
 

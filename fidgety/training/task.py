@@ -8,12 +8,12 @@ from typing import Literal
 
 from fidgety.errors import UsageError
 from fidgety.training.calibrate import Calibration
-from fidgety.training.cohort_tracks import TrackedRecording
 from fidgety.training.log import LogRow
 from fidgety.training.loop import PhaseResult, Run
 from fidgety.training.models import Model
 from fidgety.training.networks.inputs import Dimensions, parse_kinds
 from fidgety.training.protocol import Protocol
+from fidgety.training.tracked import TrackedRecording
 
 __all__ = ["BRANCHES", "SYSTEMS", "Branch", "Fitted", "Options", "SystemName", "Task"]
 

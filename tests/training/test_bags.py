@@ -11,7 +11,7 @@ import pytest
 from fidgety.bundle import Manifest
 from fidgety.errors import UsageError
 from fidgety.training.bags import CLEAR_CLIPS, ClipPool, draw_bag_pair, soft_targets
-from fidgety.training.cohort_tracks import TrackedRecording, WindowRule
+from fidgety.training.tracked import TrackedRecording, WindowRule
 
 SHARES = (0.0, 0.05, 0.2, 0.45, 0.6, 0.9)  # of the clips of an infant with FMs, 20 frames apart
 

@@ -9,8 +9,8 @@ import pytest
 
 from fidgety.bundle import MamSettings
 from fidgety.errors import UsageError
-from fidgety.training.cohort_tracks import TrackedInfant, TrackedRecording, WindowRule
 from fidgety.training.folds import assessable_of, deal_folds, hold_out, shuffle_labels
+from fidgety.training.tracked import TrackedInfant, TrackedRecording, WindowRule
 
 RULE = WindowRule(MamSettings("w", "b", "i", 240, 150, 20, 0.1, 200.0), 25.0, 9.6)
 

@@ -14,7 +14,6 @@ from fidgety.calibration.probability import sigmoid
 from fidgety.errors import UsageError
 from fidgety.records import FloatArray
 from fidgety.training.calibrate import Calibration
-from fidgety.training.cohort_tracks import TrackedInfant, TrackedRecording, WindowRule
 from fidgety.training.models import MamModel, Model, NetworkModel
 from fidgety.training.networks.mam import Mam
 from fidgety.training.networks.stam import Stam
@@ -23,6 +22,7 @@ from fidgety.training.protocol import read_protocol
 from fidgety.training.scoring import predict
 from fidgety.training.systems import MamSystem, StamSystem, WoGmaSystem
 from fidgety.training.task import Options
+from fidgety.training.tracked import TrackedInfant, TrackedRecording, WindowRule
 from fidgety.training.train_system import load_model
 
 RULE = WindowRule(MamSettings("w", "b", "i", 240, 150, 20, 0.1, 200.0), 25.0, 9.6)

@@ -1,7 +1,8 @@
-"""Tracks are those of the device, windows too, and nothing is lifted twice."""
+"""Tracks are those of the device, nothing is lifted twice, and poses of other networks are told."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -18,17 +19,13 @@ from fidgety.cohort.records import Cohort, characteristics_at
 from fidgety.errors import UsageError
 from fidgety.phantom.cohort_files import CohortPlan, write_cohort
 from fidgety.phantom.cohort_kinds import CLIPS
+from fidgety.runtime.origin import describe_origin
 from fidgety.runtime.pipeline import lift_poses
-from fidgety.runtime.posefile import open_poses
+from fidgety.runtime.posefile import PoseWriter, open_poses
 from fidgety.runtime.windows import cut_windows
 from fidgety.training import cohort_tracks
-from fidgety.training.cohort_tracks import (
-    TrackedInfant,
-    TrackedRecording,
-    chain_digest,
-    cohort_digest,
-    track_cohort,
-)
+from fidgety.training.cohort_tracks import chain_digest, cohort_digest, track_cohort
+from fidgety.training.tracked import TrackedInfant
 
 
 @pytest.fixture(scope="module")
@@ -126,54 +123,46 @@ def test_track_cohort_without_a_label(cohort: Cohort, bundle: Bundle, cache: Pat
         )
 
 
-def _with_gap(recording: TrackedRecording, first: int, length: int) -> TrackedRecording:
-    joints, is_observed = recording.joints.copy(), recording.is_observed.copy()
-    joints[first : first + length] = np.nan
-    is_observed[first : first + length] = False
-    return replace(recording, joints=joints, is_observed=is_observed)
+@pytest.fixture
+def recorded(cohort: Cohort, tmp_path: Path) -> Callable[..., Cohort]:
+    """recorded(headers): the cohort's recordings as tracks whose headers tell these things."""
+
+    def make(*abouts: dict[str, Any]) -> Cohort:
+        recordings = list(cohort.recordings)
+        for i, (recording, about) in enumerate(zip(recordings, abouts, strict=False)):
+            stored, path = open_poses(recording.path), tmp_path / f"{i}.poses"
+            with PoseWriter(path, stored.skeleton, about) as writer:
+                list(writer.copy(stored.poses))
+            recordings[i] = replace(recording, path=path)
+        return replace(cohort, recordings=tuple(recordings))
+
+    return make
 
 
-def test_recording_bridges_short_gaps_and_voids_long_ones(infants: tuple[TrackedInfant, ...]) -> None:
-    recording = infants[0].recordings[0]
-    short = _with_gap(recording, 100, 5)
-    assert short.instance_starts.tolist() == recording.instance_starts.tolist()
-    assert np.isfinite(short.windows([0])).all() and np.isfinite(short.filled()[:240]).all()
-    long = _with_gap(recording, 100, 6)
-    assert 0 not in long.instance_starts and 0 not in long.localisation_starts
-    assert (long.localisation_starts >= 101).all() and (long.clip_starts >= 101).all()
-    assert len(long.clip_starts) == len(long.clip_shares) < len(recording.clip_starts)
-    assert np.isnan(long.filled()[:106]).all()
-    nothing = _with_gap(recording, 0, len(recording.joints))
-    assert not nothing.is_assessable and nothing.seconds_assessable == 0.0
+def _warnings(cohort: Cohort, bundle: Bundle, cache: Path) -> list[str]:
+    told: list[str] = []
+    track_cohort(cohort, bundle, cache, 10.0, told.append)
+    return [one for one in told if one.startswith("warning")]
 
 
-def test_recording_of_localisation_windows_alone_is_not_assessable(infants: tuple[TrackedInfant, ...]) -> None:
-    between = _with_gap(_with_gap(infants[0].recordings[0], 0, 7), 300, 6)
-    assert len(between.localisation_starts) > 1 and not len(between.instance_starts)
-    assert between.seconds_assessable == 0.0
+def test_track_cohort_says_whose_poses_are_of_another_network(
+    recorded: Callable[..., Cohort], bundle: Bundle, cache: Path
+) -> None:
+    ours = describe_origin(bundle)
+    foreign = {**ours, "pose_network": "f" * 64}
+    cohort = recorded(ours, foreign, {}, foreign)
+    another, unknown = _warnings(cohort, bundle, cache)
+    assert f"2 of 4 pose tracks were read by another pose network than that of {bundle.label}" in another
+    assert f"the first: {cohort.recordings[1].file}" in another and "make these tracks anew" in another
+    assert f"1 of 4 pose tracks do not tell whether the pose network of {bundle.label} read them" in unknown
+    assert cohort.recordings[2].file in unknown
 
 
-def test_recording_draws_instances_that_may_be_scored(infants: tuple[TrackedInfant, ...]) -> None:
-    recording = infants[0].recordings[0]
-    drawn = recording.instances(np.random.default_rng(0), 5, shift=7)
-    assert drawn.shape == (5, 240, 17, 3)
-    offered = recording.windows([7, 157])
-    assert all(any(np.array_equal(one, other) for other in offered) for one in drawn)
-    gap = _with_gap(recording, 0, 150)  # no window of the grid from 7 on can be scored but the second
-    assert all(np.array_equal(one, offered[1]) for one in gap.instances(np.random.default_rng(0), 3, shift=7))
-    assert np.array_equal(gap.instances(np.random.default_rng(0), 1, shift=30), recording.windows([150]))
-
-
-def test_recording_mirroring_swaps_left_and_right(infants: tuple[TrackedInfant, ...]) -> None:
-    recording = infants[0].recordings[0]
-    both = recording.mirroring()
-    drawn = [both.clip(np.random.default_rng(seed), 20) for seed in range(8)]
-    plain = recording.clip(np.random.default_rng(0), 20)
-    kinds = {np.array_equal(one, plain) for one in drawn}
-    assert kinds == {True, False}
-    mirrored = next(one for one in drawn if not np.array_equal(one, plain))
-    assert np.array_equal(mirrored[:, 13, 0], -plain[:, 16, 0])  # left wrist, right wrist
-    assert np.array_equal(mirrored[:, 13, 1:], plain[:, 16, 1:])
+def test_track_cohort_has_nothing_to_say_of_its_own_poses_and_of_simulated_ones(
+    recorded: Callable[..., Cohort], cohort: Cohort, bundle: Bundle, cache: Path
+) -> None:
+    assert _warnings(cohort, bundle, cache) == []
+    assert _warnings(recorded(describe_origin(bundle)), bundle, cache) == []
 
 
 def test_share_follows_what_most_raters_say() -> None:
