@@ -129,7 +129,7 @@ def restore(
     has_gaps: Annotated[bool, typer.Option("--with-gaps", help="Leave out what is damaged in the backup.")] = False,
 ) -> None:
     """Make a store from a backup, every file and the log checked before it gets its name."""
-    from fidgety.device.backup import restore as do_restore
+    from fidgety.device.restore import restore as do_restore
 
     done = do_restore(backup, target, _quiet, has_gaps)
     print(f"{done.n_files} files brought back to {target}; the log ends with {done.head}")

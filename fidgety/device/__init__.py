@@ -2,7 +2,7 @@
 
 durable files -> books.py (schema.py: the database; audit_log.py: the log) -> store.py (the folder of recordings)
 store.py: intake.py (recordings come in), queue.py (they are scored), recovery.py (after a kill)
-vault.py (encryption) -> sealing.py; retention.py; package.py (to a stick); backup.py
+vault.py (encryption) -> sealing.py; retention.py; package.py (to a stick); backup.py, restore.py
 
 bedside.py (one recording, from the first look to the verdict): camera.py (gstreamer.py, simulated_camera.py) ->
 capturing.py, recorder.py (recording_plan.py) -> video_writer.py, frame_log.py -> disk.py; leftovers.py (after a kill)

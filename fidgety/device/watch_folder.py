@@ -2,7 +2,8 @@
 
 A file is whole when its size and time have stood still for `settle_s` on the monotonic clock, or at once where an empty
 `<name>.done` lies beside it. What came in is written down in `watched.jsonl` in the store, so that no start copies it
-again; a file that changes later is taken in again, as another recording.
+again; a file that changes later is taken in again, as another recording. Its name, which may be an infant's, is written
+as a hash: the store may be encrypted, and this is not.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Arrival:
     @property
     def alias(self) -> str:
         """What the log calls it: its name may be an infant's."""
-        return f"file {hashlib.sha256(self.name.encode()).hexdigest()[:8]} ({self.state[0]} bytes)"
+        return f"file {_hash(self.name)[:8]} ({self.state[0]} bytes)"
 
 
 class WatchFolder:
@@ -54,7 +55,7 @@ class WatchFolder:
         self._clock_s = clock_s
         self._since: dict[str, tuple[State, float]] = {}  # name -> state, when it was first seen so
         with faults(f"{self._ledger} cannot be read"):
-            self._taken = dict(_read_ledger(self._ledger))
+            self._taken = dict(_read_ledger(self._ledger))  # by the hash of its name
 
     def arrivals(self) -> list[Arrival]:
         """What is whole and new, in the order of names. Raises DeviceError where the folder cannot be read."""
@@ -65,7 +66,7 @@ class WatchFolder:
         self._since = {name: seen for name, seen in self._since.items() if name in found}
         now_s, ready = self._clock_s(), []
         for name, state in sorted(found.items()):
-            if self._taken.get(name) == state:
+            if self._taken.get(_hash(name)) == state:
                 continue
             known, since_s = self._since.get(name, (None, now_s))
             if known != state:
@@ -90,14 +91,14 @@ class WatchFolder:
 
     def taken(self, arrival: Arrival, outcome: str) -> None:
         """Write down what became of it: a recording's id, or why it was refused. Raises DeviceError."""
-        line = json.dumps({"name": arrival.name, "state": arrival.state, "outcome": outcome})
+        line = json.dumps({"name_sha256": _hash(arrival.name), "state": arrival.state, "outcome": outcome})
         with faults(f"{self._ledger} cannot be written"), self._ledger.open("ab") as stream:
             if stream.tell() and not _ends_line(self._ledger):
                 stream.write(b"\n")  # a kill tore the last line
             stream.write(line.encode() + b"\n")
             stream.flush()
             os.fsync(stream.fileno())
-        self._taken[arrival.name] = arrival.state
+        self._taken[_hash(arrival.name)] = arrival.state
 
     def _look(self) -> Iterator[tuple[str, State]]:
         for place, folders, files in os.walk(self.folder):
@@ -114,14 +115,20 @@ def is_recording_name(name: str) -> bool:
 
 
 def _read_ledger(path: Path) -> Iterator[tuple[str, State]]:
-    """Lines that a kill tore are skipped: their file is looked at again, and found in the store by its content."""
+    """Hashes of names, and states. A line that a kill tore is skipped: its file is looked at again, and found in the
+    store by its content.
+    """
     if not path.exists():
         return
     for line in path.read_bytes().splitlines():
         with suppress(ValueError, KeyError, TypeError):
             told = json.loads(line)
             n_bytes, time_ns = told["state"]
-            yield str(told["name"]), (int(n_bytes), int(time_ns))
+            yield str(told["name_sha256"]), (int(n_bytes), int(time_ns))
+
+
+def _hash(name: str) -> str:
+    return hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
 
 
 def _ends_line(path: Path) -> bool:

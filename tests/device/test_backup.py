@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -11,11 +12,12 @@ import pytest
 
 from fidgety.device import backup as backup_module
 from fidgety.device.arrivals import Arrivals
-from fidgety.device.backup import back_up, restore
+from fidgety.device.backup import back_up
 from fidgety.device.holdings import About, Infant
 from fidgety.device.inspection import inspect
 from fidgety.device.log_check import verify
 from fidgety.device.rebuild import rebuild
+from fidgety.device.restore import restore
 from fidgety.device.retention import Rule, confirm, plan, purge, rule, set_rule
 from fidgety.device.sealing import turn_on
 from fidgety.device.store import Store
@@ -94,7 +96,10 @@ def take_in(store: Store, watched: Path, name: str) -> int:
 
 
 def ledger_names(store_folder: Path) -> list[str]:
-    return [json.loads(line)["name"] for line in (store_folder / "watched.jsonl").read_bytes().splitlines()]
+    """Those of a.mp4 to d.mp4 whose hashes the ledger holds."""
+    names = {hashlib.sha256(name.encode()).hexdigest(): name for name in ("a.mp4", "b.mp4", "c.mp4", "d.mp4")}
+    lines = (store_folder / "watched.jsonl").read_bytes().splitlines()
+    return [names[json.loads(line)["name_sha256"]] for line in lines]
 
 
 def test_back_up_holds_what_came_out_of_the_watched_folder(filled: Store, tmp_path: Path, clock: FakeClock) -> None:
@@ -163,7 +168,7 @@ def test_restore_refuses_a_damaged_memory_of_the_watched_folder(
     if fault == "gone":
         ledger.unlink()
     else:
-        ledger.write_bytes(ledger.read_bytes().replace(b"a.mp4", b"x.mp4"))
+        ledger.write_bytes(ledger.read_bytes().replace(b'"name_sha256": "', b'"name_sha256": "0'))
     with pytest.raises(DeviceError, match=r"1 files of the backup are damaged or gone \(watched-"):
         restore(disk, new, quiet)
     assert not new.exists()
