@@ -37,7 +37,10 @@ def serve(
     watch: Annotated[Path | None, typer.Option("--watch", help="Take in what comes into this folder too.")] = None,
     infants: Annotated[
         Path | None,
-        typer.Option(help="CSV for --watch: recording, infant, born, recorded, gestation, sex, birth_weight."),
+        typer.Option(
+            help="CSV for --watch: recording, infant, recorded, born, gestation (or age_weeks in place of these two), "
+            "sex, birth_weight."
+        ),
     ] = None,
     key_file: KeyFile = None,
     bundle_path: BundlePath = None,

@@ -3,7 +3,9 @@
     recording,infant,born,recorded,gestation,sex,birth_weight
     bed-2/0041.mp4,A-17,2026-02-01,2026-05-10,39+2,female,3300
 
-`recording` is the path below the folder. The table is read anew when it changes; a file waits until its row is right.
+`recording` is the path below the folder. Where staff know the age and no dates, `age_weeks` (corrected, on the day
+`recorded`) may stand in place of `born` and `gestation`; a column that nobody fills may be left out. The table is read
+anew when it changes; a file waits until its row is right.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from fidgety.infant import parse_date
 
 __all__ = ["TOLD_COLUMNS", "ToldInfants"]
 
-TOLD_COLUMNS = ("recording", "infant", "born", "recorded", "gestation", "sex", "birth_weight")
+TOLD_COLUMNS = ("recording", "infant", "born", "recorded", "gestation", "sex", "birth_weight", "age_weeks")
 
 
 class ToldInfants:
@@ -49,7 +51,7 @@ class ToldInfants:
             return
         if now == self._state:
             return
-        table = read_text_table(self._path, TOLD_COLUMNS)
+        table = read_text_table(self._path, TOLD_COLUMNS, optional=TOLD_COLUMNS[2:])
         faults = [str(fault) for fault in table.faults if fault.row in (None, 1)]
         self._state, self._fault = now, faults[0] if faults else None
         self._rows = {}
@@ -67,15 +69,27 @@ class ToldInfants:
 
 def _about(cells: Mapping[str, str], place: str) -> About | str:
     """The row as it is told to the store, or what is wrong with it."""
-    told = {key: value or None for key, value in cells.items()}
+    told = dict.fromkeys(TOLD_COLUMNS) | {key: value or None for key, value in cells.items()}
     try:
         if told["recorded"] is not None:
             parse_date(told["recorded"], "recorded")
-        weight = None if told["birth_weight"] is None else float(told["birth_weight"])
-        infant = Infant(told["infant"] or "", told["born"], told["gestation"], told["sex"], weight)
+        weight, age = _number(told, "birth_weight", "in grams"), _number(told, "age_weeks", "in weeks, corrected")
+        if age is not None and told["recorded"] is None:
+            raise UsageError("age_weeks without recorded: on which day was it so old?")
+        age_on = None if age is None else told["recorded"]
+        infant = Infant(told["infant"] or "", told["born"], told["gestation"], told["sex"], weight, age, age_on)
         infant.characteristics(told["recorded"])
     except UsageError as error:
         return f"{place}: {error}"
-    except ValueError:
-        return f"{place}: birth_weight {told['birth_weight']!r} is no number: write it in grams"
     return About(infant, recorded_on=told["recorded"])
+
+
+def _number(told: Mapping[str, str | None], column: str, how: str) -> float | None:
+    """A cell's number; None where it is empty. Raises UsageError."""
+    cell = told[column]
+    if cell is None:
+        return None
+    try:
+        return float(cell)
+    except ValueError:
+        raise UsageError(f"{column} {cell!r} is no number: write it {how}") from None

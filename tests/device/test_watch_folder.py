@@ -171,9 +171,37 @@ def test_take_in_waits_for_what_is_told_of_the_infant(
     assert store.infant("A-17").born == "2026-02-01"
 
 
-def test_told_infants_refuses_a_table_without_its_columns(tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text("recording,infant\na.mp4,A-1\n")
-    with pytest.raises(UsageError, match=r"t.csv:1:born: this column is missing"):
+def test_told_infants_takes_an_age_in_place_of_dates(
+    watched: Path, store: Store, make_arrivals: MakeArrivals, tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_text("recording,infant,recorded,age_weeks\na.mp4,A-1,2026-05-10,12.5\n")
+    (watched / "a.mp4").write_bytes(b"a")
+    (watched / "a.mp4.done").touch()
+    assert make_arrivals(ToldInfants(tmp_path / "t.csv")).take_in(store, lambda: None) == 1
+    infant = store.infant("A-1")
+    assert infant.characteristics("2026-05-10").corrected_age_weeks == pytest.approx(12.5)
+    assert infant.characteristics("2026-05-24").corrected_age_weeks == pytest.approx(14.5)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "fault"),
+    [
+        ("recording,born", "a.mp4,2026-02-01", "1:infant: this column is missing"),
+        ("recording,infant,age_week", "a.mp4,A-1,12", "1:age_week: no such column"),
+        ("recording,infant,age_weeks", "a.mp4,A-1,12", "2: age_weeks without recorded"),
+        ("recording,infant,recorded,age_weeks", "a.mp4,A-1,2026-05-10,old", "2: age_weeks 'old' is no number"),
+        ("recording,infant,birth_weight", "a.mp4,A-1,3.3 kg", "2: birth_weight '3.3 kg' is no number"),
+        ("recording,infant,recorded,age_weeks", "a.mp4,A-1,2026-05-10,99999", "2: --age-weeks 99999 makes no sense"),
+        (
+            "recording,infant,born,recorded,gestation,age_weeks",
+            "a.mp4,A-1,2026-02-01,2026-05-10,40,4",
+            "2: --age-weeks 4 contradicts the dates, which give 14.0 weeks",
+        ),
+    ],
+)
+def test_told_infants_names_the_fault_of_table_or_row(tmp_path: Path, header: str, row: str, fault: str) -> None:
+    (tmp_path / "t.csv").write_text(f"{header}\n{row}\n")
+    with pytest.raises(UsageError, match=f"t.csv:{fault}"):
         ToldInfants(tmp_path / "t.csv")("a.mp4")
 
 
