@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["serve"]
 
+_PATHS = ("--store", "--watch", "--infants", "--key-file", "--bundle")  # options that name a file or folder
+
 
 def serve(
     store: StorePath = None,
@@ -73,7 +75,7 @@ def serve(
     """
     place = store_place(store).absolute()
     if print_unit:
-        _print_unit(place, watch, user, bundle_place(bundle_path))
+        _print_unit(place, watch, (infants, key_file), user, bundle_place(bundle_path))
         return
     import signal
     import time
@@ -157,20 +159,28 @@ def _opens(arrival: Arrival) -> str | None:
     return None
 
 
-def _print_unit(store: Path, watch: Path | None, user: str | None, bundle: Path) -> None:
-    """stdout: the unit for the very options of this call, with the places that this user's other commands take."""
+def _print_unit(
+    store: Path, watch: Path | None, reads: tuple[Path | None, Path | None], user: str | None, bundle: Path
+) -> None:
+    """stdout: the unit for the very options of this call, with the places that this user's other commands take.
+
+    `reads`: table of infants and key of the store, as they were named.
+    """
     import getpass
+    import os
     import shutil
     import sys
 
-    from fidgety.bundle.signature import key_folder
+    from fidgety.bundle.signature import PASSPHRASE, key_folder
     from fidgety.device.state import state_folder
-    from fidgety.device.unit import UnitPlan, render_unit
+    from fidgety.device.unit import UnitPlan, render_unit, with_absolute_paths
+    from fidgety.device.vault import KEY_FILE, default_key_file
     from fidgety.runtime.engine_files import default_engine_folder
 
     program = shutil.which("fidgety")
     start = (program,) if program else (sys.executable, "-m", "fidgety.cli")
-    rest = [word for word in sys.argv[sys.argv.index("serve") + 1 :] if word != "--print-unit"]
+    typed = [word for word in sys.argv[sys.argv.index("serve") + 1 :] if word != "--print-unit"]
+    rest = with_absolute_paths(typed, _PATHS, Path.cwd())
     if "--store" not in rest and not any(word.startswith("--store=") for word in rest):
         rest += ["--store", str(store)]
     places = {
@@ -179,12 +189,20 @@ def _print_unit(store: Path, watch: Path | None, user: str | None, bundle: Path)
         "FIDGETY_ENGINES": default_engine_folder().absolute(),
         "FIDGETY_STATE": state_folder().absolute(),  # the reference of the self-test
     }
+    if (key_file := default_key_file()) is not None:
+        places[KEY_FILE] = key_file.absolute()
     plan = UnitPlan(
         (*start, "serve", *rest),
         store,
         None if watch is None else watch.absolute(),
-        (Path(start[0]).absolute(), Path(start[0]).resolve()),
+        (Path(start[0]).absolute(), Path(start[0]).resolve(), *(path.absolute() for path in reads if path is not None)),
         user or getpass.getuser(),
         places=places,
     )
     print(render_unit(plan), end="")
+    if os.environ.get(PASSPHRASE):
+        print(
+            f"info: the unit does not hold ${PASSPHRASE}, which everybody could read there: write it into a file for "
+            "root alone and name that by `systemctl edit fidgety`: [Service] EnvironmentFile=FILE",
+            file=sys.stderr,
+        )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
 from fidgety.errors import UsageError
 
-__all__ = ["UnitPlan", "render_unit"]
+__all__ = ["UnitPlan", "render_unit", "with_absolute_paths"]
 
 _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 
@@ -22,7 +22,7 @@ class UnitPlan:
     command: tuple[str, ...]
     store: Path
     watch: Path | None
-    reads: tuple[Path, ...]  # further files and folders that it must see: the program
+    reads: tuple[Path, ...]  # further files and folders that it must see: the program, a key ...
     user: str
     memory_max: str = "2G"
     places: Mapping[str, Path] = field(default_factory=dict)  # bundle, keys ..., by environment variable
@@ -50,3 +50,15 @@ def render_unit(plan: UnitPlan) -> str:
     for mark, value in words.items():
         text = text.replace(mark, value)
     return text
+
+
+def with_absolute_paths(words: Sequence[str], options: Collection[str], folder: Path) -> list[str]:
+    """Words of a command, in which the paths that follow these options no longer hang on being in `folder`."""
+    written: list[str] = []
+    for word in words:
+        option, equals, value = word.partition("=")
+        if option in options and equals:
+            written.append(f"{option}={folder / value}")
+        else:
+            written.append(str(folder / word) if written and written[-1] in options else word)
+    return written

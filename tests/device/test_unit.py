@@ -87,6 +87,29 @@ def test_printed_unit_runs_as_its_user_who_finds_all_that_other_commands_do(
     assert settings(typed("serve", "--user", "another", "--print-unit").out)["User"] == ["another"]
 
 
+def test_printed_unit_hangs_on_no_folder_and_names_the_key(
+    typed: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FIDGETY_KEY_FILE", "store.key")
+    monkeypatch.setenv("FIDGETY_KEY_PASSPHRASE", "not to be told")
+    done = typed(
+        "serve", "--watch=in", "--infants", "../infants.csv", "--store", "st", "--threads", "1", "--print-unit"
+    )
+    unit = settings(done.out)
+    (command,) = unit["ExecStart"]
+    assert command.endswith(
+        f"serve --watch={tmp_path}/in --infants {tmp_path}/../infants.csv --store {tmp_path}/st --threads 1"
+    )
+    assert f"FIDGETY_KEY_FILE={tmp_path}/store.key" in unit["Environment"]
+    assert "not to be told" not in done.out + done.err and "EnvironmentFile=FILE" in done.err
+
+
+def test_unit_sees_homes_where_a_file_that_it_reads_lies_there() -> None:
+    plan = replace(PLAN, reads=(Path("/usr/bin/env"), Path("/home/kit/store.key")))
+    assert settings(render_unit(plan))["ProtectHome"] == ["read-only"]
+
+
 @pytest.mark.parametrize("path", ["relative", "/with space", "/per%cent"])
 def test_unit_refuses_a_path_that_systemd_reads_otherwise(path: str) -> None:
     with pytest.raises(UsageError, match="cannot stand in a unit"):
