@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import io
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 _BLOCK_BYTES = 1 << 20
+_BEHIND_BYTES = 64 << 20  # seconds of a slow card: the disk is never further behind what was written
 Heed = Callable[[], None]  # called between two blocks of a long file; what it raises goes through
 
 
@@ -84,7 +86,7 @@ def staged(target: Path, part: Path | None = None) -> Iterator[BinaryIO]:
     """
     place = part or target.with_name(f".fidgety-{secrets.token_hex(6)}.part")
     try:
-        with place.open("xb") as stream:
+        with _KeepingPace(place.open("xb", buffering=0)) as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
@@ -119,6 +121,25 @@ def hash_on_disk(path: Path) -> str:
     with path.open("rb") as stream:
         os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         return hash_stream(stream)[0]
+
+
+class _KeepingPace(io.BufferedWriter):
+    """Has the disk keep pace with what is written: one fsync of gigabytes at the end would take minutes, in which
+    nobody feeds the watchdog.
+    """
+
+    def __init__(self, raw: io.RawIOBase) -> None:
+        super().__init__(raw)
+        self._n_behind = 0
+
+    def write(self, data: Any, /) -> int:
+        n = super().write(data)
+        self._n_behind += n
+        if self._n_behind >= _BEHIND_BYTES:
+            self.flush()
+            os.fdatasync(self.fileno())
+            self._n_behind = 0
+        return n
 
 
 class Tally:
