@@ -158,7 +158,8 @@ class PlanName(str, Enum):
 def fidelity(
     out: Annotated[Path, typer.Argument(help="Folder for fidelity.csv, fidelity.md and fidelity.html.")],
     plan: Annotated[
-        PlanName, typer.Option(help="quick: the targets' camera; views: all cameras; full: all of it, hours.")
+        PlanName,
+        typer.Option(help="quick: the targets' camera; views: nine cameras, one hour; full: 24 cameras, many hours."),
     ] = (PlanName.quick),
     folder: Annotated[
         Path, typer.Option(help="Folder for the rendered recordings; those that are there are used again.")

@@ -3,7 +3,8 @@
     Plan = (View, Programme) ...;  Programme -> Scenes: single joints, all together, noise, motionless, slow
 
 The quick plan is the one camera that the targets name; the views plan has all joints move at once, and nothing at all,
-before every camera; the full plan adds to all of it sides and amplitudes.
+before cameras that differ from it in one thing, and two far ones; the full plan has every camera, and adds sides and
+amplitudes.
 """
 
 from __future__ import annotations
@@ -82,8 +83,16 @@ _VIEWS = tuple(
     for fill in (0.4, 0.6, 0.7, 0.8)
     for fps in (25.0, 30.0)
 )
+_ONE_BY_ONE = (  # then the two hardest
+    _REFERENCE,
+    *(View(height_px, 0.7, 25.0) for height_px in (720, 480)),
+    *(View(1080, fill, 25.0) for fill in (0.4, 0.6, 0.8)),
+    View(1080, 0.7, 30.0),
+    View(720, 0.4, 30.0),
+    View(480, 0.4, 30.0),
+)
 VIEWS_PLAN = Plan(
-    "views", tuple((view, Programme((), still_s=20.0, kinds=("together", "motionless"))) for view in _VIEWS)
+    "views", tuple((view, Programme((), still_s=20.0, kinds=("together", "motionless"))) for view in _ONE_BY_ONE)
 )
 # Both sides and three amplitudes before the reference camera; one amplitude and a side of each before all others.
 FULL_PLAN = Plan(

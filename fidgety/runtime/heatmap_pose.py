@@ -5,8 +5,8 @@ offset leaves steps of a quarter cell, 2 mm, in what moves slowly. These network
 is a round hill. So a hill is fitted to the logarithms around the highest cell, by least squares, each cell weighing
 what its likelihood is (Guo, IEEE Signal Processing Magazine 2011): exact for Gaussians, at the border too, and every
 cell that knows the joint has its say. A parabola through three cells (DARK's Taylor step, Zhang et al., CVPR 2020, sums
-over three rows) is as exact, but passes more of the network's trembling on: behind our own network 1.47 mm rms of the
-limbs' band of FMs were not the infant's, with the hill 1.08. Scores are peaks.
+over three rows) is as exact, but passes more of the network's trembling on: behind our own network 1.45 mm rms of the
+limbs' band of FMs were not the infant's, with the hill 1.07 (`benchmarks/heatmap_places.py`). Scores are peaks.
 """
 
 from __future__ import annotations
