@@ -3,9 +3,9 @@
     fidgety phantom cohort DEV --kind external --infants 48 --seed 77
     python benchmarks/window_kappa.py DEV [--every 2] [--bundle BUNDLE]
 
-Plain; the mean with the mirror-image infant; with time reversed; with all three; and logits smoothed over neighbouring
-windows. Every window is read once in each way, 1.6 s apart; about 25 s a recording. DEV must be of seeds that no
-reported figure is of.
+Plain; with all frames of a window through the encoder, every third and every sixth; the mean with the mirror-image
+infant; with time reversed; with all three; and logits smoothed over neighbouring windows. Every window is read once in
+each way, 1.6 s apart; about 25 s a recording. DEV must be of seeds that no reported figure is of.
 """
 
 import argparse
@@ -31,6 +31,7 @@ from fidgety.training.statistics.agreement import kappa
 STRIDE = 20  # frames between windows of the localisation grid
 OTHER_SIDE = np.array([-1.0, 1.0, 1.0], np.float32)
 Readings = dict[str, FloatArray]  # way of reading -> logit of FMs against non-FMs, a window each
+STRIDES = {"all frames": 1, "every third": 3, "every sixth": 6}  # plain: every second (READ_STRIDE)
 SMOOTHERS = ((1.0, 0.5), (1.0, 1.0), (1.0, 0.7, 0.3))
 
 
@@ -47,22 +48,27 @@ def main() -> None:
     limit = float(np.log(chance / (1 - chance))) * bundle.manifest.probability.clip_temperature
     step = given.every * STRIDE
     ways: dict[str, Callable[[FloatArray, Readings], FloatArray]] = {
-        "plain": lambda _, one: one["plain"],
+        **{name: lambda _, one, n=name: one[n] for name in ("plain", *STRIDES)},
         "with the mirror image": lambda _, one: (one["plain"] + one["mirrored"]) / 2,
         "with time reversed": lambda _, one: (one["plain"] + one["reversed"]) / 2,
         "all three": lambda _, one: (one["plain"] + one["mirrored"] + one["reversed"]) / 3,
     }
     for weights in SMOOTHERS:
         ways[f"smoothed {weights}"] = lambda starts, one, w=weights: smooth(starts, one["plain"], w, step)
-    print(f"{len(recordings)} recordings\n{'reading':<26}{'median':>8}{'all':>8}{'sensitivity':>13}{'specificity':>13}")
+    print(f"{len(recordings)} recordings")
+    print(f"{'reading':<26}{'median':>8}{'all':>8}{'sensitivity':>13}{'specificity':>13}{'other':>8}{'rms':>8}")
+    plain = np.concatenate([one["plain"] for _, _, one in recordings])
     for name, way in ways.items():
-        found = [way(starts, readings) >= limit for starts, _, readings in recordings]
+        logits = [way(starts, readings) for starts, _, readings in recordings]
+        found = [one >= limit for one in logits]
         truths = [truth for _, truth, _ in recordings]
         by_recording = [kappa(one, truth) for one, truth in zip(found, truths, strict=True)]
-        says, holds = np.concatenate(found), np.concatenate(truths)
+        says, holds, moved = np.concatenate(found), np.concatenate(truths), np.concatenate(logits) - plain
+        others = (says != (plain >= limit)).mean()  # windows that this way takes for the other class than plain does
         print(
             f"{name:<26}{np.nanmedian(by_recording):8.3f}{kappa(says, holds):8.3f}"
             f"{says[holds].mean():13.3f}{1 - says[~holds].mean():13.3f}"
+            f"{others:8.4f}{np.sqrt((moved**2).mean()):8.3f}"
         )
 
 
@@ -82,6 +88,7 @@ def read_all(folder: Path, bundle: Bundle, every: int) -> Sequence[tuple[FloatAr
         mirrored = np.ascontiguousarray(windows[..., list(H36M_17.mirror), :] * OTHER_SIDE)
         sides = {"plain": windows, "mirrored": mirrored, "reversed": np.ascontiguousarray(windows[:, ::-1])}
         readings = {name: margin(window_logits(network.clip, side)) for name, side in sides.items()}
+        readings |= {name: margin(window_logits(network.clip, windows, n)) for name, n in STRIDES.items()}
         found.append((starts, np.array([truth[recording.file, int(s)] for s in starts]), readings))
     return found
 

@@ -29,7 +29,8 @@ __all__ = ["BAG_GRAPH", "INFO_GRAPH", "WINDOW_GRAPH", "export_mam", "read_weight
 WINDOW_GRAPH, BAG_GRAPH, INFO_GRAPH = "mam_window.onnx", "mam_bag.onnx", "mam_info.onnx"
 _FRAMES, _JOINTS, _D, _HEADS, _KERNEL = 240, len(H36M_17), 64, 4, 10
 _MOVEMENT_GAIN = 10.0
-_ENCODED = _FRAMES - 2 * (_KERNEL - 1)
+_STRIDE = 2  # every second frame goes through the encoder (READ_STRIDE of the torch module)
+_ENCODED = (_FRAMES - 2 * (_KERNEL - 1)) // _STRIDE
 _HIP, _THORAX = H36M_17.indices("hip", "thorax")
 _LEFT, _RIGHT = H36M_17.indices("left_shoulder", "left_hip"), H36M_17.indices("right_shoulder", "right_hip")
 
@@ -176,8 +177,8 @@ def _pool_scores(graph: GraphWriter, items: str, source: str, weights: Weights) 
 
 
 def _sinusoids() -> Array:
-    """Sinusoidal positions (222, 64)."""
-    angle = np.arange(_ENCODED)[:, None] * np.exp(np.arange(0, _D, 2) * (-np.log(10000.0) / _D))
+    """Sinusoidal positions of the encoded frames (111, 64)."""
+    angle = _STRIDE * np.arange(_ENCODED)[:, None] * np.exp(np.arange(0, _D, 2) * (-np.log(10000.0) / _D))
     return np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(_ENCODED, _D).astype(np.float32)
 
 
@@ -189,7 +190,7 @@ def _window_graph(weights: Weights) -> onnx.ModelProto:
     features = graph.reshape(graph.node("Transpose", features, perm=[0, 2, 3, 1]), -1, _D, _FRAMES)
     kernel, bias = _temporal_kernel(weights)
     constants = [graph.constant("temporal_weight", kernel), graph.constant("temporal_bias", bias)]
-    features = graph.node("Conv", features, *constants, kernel_shape=[2 * _KERNEL - 1])
+    features = graph.node("Conv", features, *constants, kernel_shape=[2 * _KERNEL - 1], strides=[_STRIDE])
     turned = graph.node("Transpose", graph.reshape(features, -1, _JOINTS, _D, _ENCODED), perm=[0, 3, 1, 2])
     joints = _encode(graph, graph.reshape(turned, -1, _D), weights, _JOINTS)  # rows: windows, frames, joints
     frames = _pool(graph, joints, "clip.pool", weights, (_JOINTS, _D))

@@ -20,7 +20,7 @@ from fidgety.records import FloatArray
 from fidgety.training.branches import info_of
 from fidgety.training.eml import Eml
 from fidgety.training.motion_features import motion_features
-from fidgety.training.networks.mam import ClipNetwork, Mam
+from fidgety.training.networks.mam import READ_STRIDE, ClipNetwork, Mam
 from fidgety.training.systems import StamSystem, WoGmaSystem
 from fidgety.training.tracked import TrackedRecording
 
@@ -29,7 +29,7 @@ __all__ = ["EmlModel", "MamModel", "Model", "NetworkModel", "Reading", "window_l
 Weights = Mapping[str, NDArray[np.generic]]
 
 _TINY = 1e-9
-_BATCH_CPU = 4  # windows: what they become stays in the cache. 26 ms a window, of 32 together 45
+_BATCH_CPU = 4  # windows: what they become stays in the cache. all frames of a window: 26 ms, of 32 together 45
 _BATCH_GPU = 64
 
 
@@ -125,7 +125,7 @@ class EmlModel:
 
 
 @torch.inference_mode()
-def window_logits(network: ClipNetwork, windows: FloatArray, frame_stride: int = 1) -> FloatArray:
+def window_logits(network: ClipNetwork, windows: FloatArray, frame_stride: int = READ_STRIDE) -> FloatArray:
     """Raw logits (N, 2) of windows (N, 240, 17, 3), in evaluation mode and single precision."""
     was_training, device = network.training, network.head.weight.device
     batch = _BATCH_CPU if device.type == "cpu" else _BATCH_GPU

@@ -7,7 +7,8 @@ apart.
 Deviations from the paper: how a window is normalised (not published; normalise.py); bags of any number of
 instances (the public code fixes 17); the Info Branch is left out where characteristics are missing; the pairwise
 differences are never written out: the first convolution is folded into one linear map of the joints
-(`inputs.PairConvolution`, same parameters, same values).
+(`inputs.PairConvolution`, same parameters, same values); every second of the 222 frames goes through the encoder
+(`READ_STRIDE`), which halves the cost of a window and changes what is read of one in a thousand (docs/ARCHITECTURE.md).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from fidgety.training.networks.inputs import (
 __all__ = [
     "CLASSES",
     "N_JOINTS",
+    "READ_STRIDE",
     "WINDOW_FRAMES",
     "AdditiveAttention",
     "BagNetwork",
@@ -45,6 +47,7 @@ __all__ = [
 
 WINDOW_FRAMES = 240
 N_JOINTS = len(H36M_17)
+READ_STRIDE = 2  # in use, every n-th of a window's frames goes through the encoder
 CLASSES = ("FMs", "non-FMs")
 _D = FEATURES
 _HEADS = 4
@@ -177,8 +180,8 @@ class ClipNetwork(nn.Module):
         composed = F.conv1d(weight.transpose(0, 1), weight.flip(-1), padding=_TEMPORAL_KERNEL - 1).transpose(0, 1)
         return composed, bias + weight.sum(-1) @ bias  # type: ignore[operator]
 
-    def forward(self, joints: Tensor, frame_stride: int = 1) -> tuple[Tensor, Tensor]:
-        """logits (B, 2), embedding (B, 64). `frame_stride` > 1 encodes every n-th frame only (cheaper training)."""
+    def forward(self, joints: Tensor, frame_stride: int = READ_STRIDE) -> tuple[Tensor, Tensor]:
+        """logits (B, 2), embedding (B, 64). Every `frame_stride`-th frame is encoded; training may take fewer."""
         n_windows = joints.shape[0]
         with torch.autocast(
             joints.device.type, enabled=False

@@ -8,8 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from fidgety.demo_files import demo_file
+from fidgety.phantom.truth import read_truth
 from fidgety.training.losses import clip_loss
 from fidgety.training.networks.mam import (
+    READ_STRIDE,
     AdditiveAttention,
     BagNetwork,
     ClipNetwork,
@@ -95,8 +98,26 @@ def test_dropout_behind_the_first_convolution_keeps_a_still_window_still() -> No
     handle = clip.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     clip(still)
     handle.remove()
-    frames = seen[0]  # (222, 17, 64)
+    frames = seen[0]  # (111, 17, 64)
     assert (frames - frames[:1]).abs().max() < 1e-5
+
+
+def test_every_second_frame_tells_what_all_frames_tell() -> None:
+    clip = _demo_network()
+    joints = torch.from_numpy(read_truth(demo_file("sample.mp4")).joints_m)
+    windows = torch.stack([joints[start : start + 240] for start in range(0, len(joints) - 240, 60)])
+    with torch.inference_mode():
+        margins = {stride: clip(windows, stride)[0] @ torch.tensor([1.0, -1.0]) for stride in (1, 2)}
+        assert torch.equal(clip(windows)[0], clip(windows, READ_STRIDE)[0])
+    assert margins[1].std() > 1.0
+    assert (margins[2] - margins[1]).square().mean().sqrt() < 0.2
+
+
+def _demo_network() -> ClipNetwork:
+    network = Mam()
+    with np.load(demo_file("mam.npz")) as weights:
+        network.load_state_dict({name: torch.from_numpy(weights[name]) for name in weights.files})
+    return network.clip.eval()
 
 
 def test_additive_attention_of_equal_items_is_the_item() -> None:
