@@ -51,7 +51,7 @@ def fit_mam(task: Task) -> Fitted:
 def make_mam(task: Task) -> Mam:
     """The untrained network: the same for all folds that share a Ref Branch."""
     torch.manual_seed(task.ref_run.seed)
-    mam = Mam(task.options.inputs, task.options.pose).to(task.run.team.device)
+    mam = Mam(task.options.inputs, task.options.pose, task.protocol.mam.dropout).to(task.run.team.device)
     fill_dropout_pools(mam, task.ref_run.seed, task.run.team.device)
     return mam
 

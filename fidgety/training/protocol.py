@@ -43,6 +43,7 @@ class MamPlan:
     """MAM: Ref Branch pre-training, then the main training."""
 
     frame_stride: int  # every n-th frame goes through the encoder while training
+    dropout: float  # of the clip network, behind its first convolution and its frames
     label_ramp: float  # clips whose FMs share lies within half of it about .5 carry soft labels; 0 = hard labels
     clear_steps: int  # of the pre-training, the first, on clear clips only
     has_strata: bool  # clips are drawn evenly by FMs share within their class, not only by class
@@ -146,6 +147,8 @@ def _check(protocol: Protocol, where: str) -> None:
         raise UsageError(f"{where}: held_out_share is {protocol.held_out_share}: more than 0, .5 at most")
     if protocol.miss_weight <= 0.0:
         raise UsageError(f"{where}: miss_weight is {protocol.miss_weight}: expected more than 0")
+    if protocol.mam.dropout >= 1.0:
+        raise UsageError(f"{where}: mam: dropout is {protocol.mam.dropout}: expected less than 1")
     least_one = {"checkpoint_steps": protocol.checkpoint_steps, "mam: frame_stride": protocol.mam.frame_stride}
     phases = {"mam: ref": protocol.mam.ref, "mam: main": protocol.mam.main}
     phases |= {"stam: fit": protocol.stam.fit, "wo_gma: fit": protocol.wo_gma.fit}

@@ -20,6 +20,7 @@ def test_read_protocol_full_holds_the_published_figures() -> None:
     assert (ref.epochs, ref.batch, ref.optimiser, ref.rate, ref.weight_decay) == (150, 64, "adam", 1e-3, 1e-3)
     assert (ref.schedule, main.schedule, main.optimiser, main.epochs, main.batch) == ("step", "cyclic", "sgd", 300, 64)
     assert (main.least_rate, main.rate, full.mam.frame_stride, full.mam.label_ramp) == (1e-5, 1e-3, 1, 0.0)
+    assert full.mam.dropout == 0.6
     stam, wo_gma = full.stam.fit, full.wo_gma.fit
     assert (full.stam.width, stam.rate, stam.weight_decay, stam.batch) == (1.0, 1e-4, 1e-4, 64)
     assert (full.wo_gma.width, wo_gma.rate, wo_gma.weight_decay) == (1.0, 5e-5, 5e-4)
@@ -56,6 +57,7 @@ def test_protocol_of_takes_what_a_run_keeps() -> None:
         ("frame_stride = 6", "frame_stride = 6.5", "own.toml: mam: frame_stride is 6.5: expected int"),
         ("frame_stride = 6", "frame_stride = 0", "mam: frame_stride is 0: expected 1 or more"),
         ("frame_stride = 6", "", "own.toml: mam: key 'frame_stride' is missing"),
+        ("dropout = 0.6", "dropout = 1.0", "own.toml: mam: dropout is 1.0: expected less than 1"),
         ("batch = 32", "batch = 30", "mam: ref: batch is 30: expected a multiple of 4"),
         ('optimiser = "adam"', 'optimiser = "lion"', "mam: ref: optimiser is 'lion': expected one of adam, sgd"),
         ("rate = 1e-3", "rate = -1e-3", "mam: ref: rate is -0.001: expected 0 or more"),

@@ -261,10 +261,10 @@ def fuse(bag: Tensor, info: Tensor | None) -> Tensor:
 
 
 class Mam(nn.Module):
-    """Clip network, bag attention and Info Branch together. `inputs`, `pose`: see ClipNetwork."""
+    """Clip network, bag attention and Info Branch together. `inputs`, `pose`, `dropout`: see ClipNetwork."""
 
-    def __init__(self, inputs: str = "difference", pose: Dimensions = "3d") -> None:
+    def __init__(self, inputs: str = "difference", pose: Dimensions = "3d", dropout: float = 0.6) -> None:
         super().__init__()
-        self.clip = ClipNetwork(inputs=inputs, pose=pose)
+        self.clip = ClipNetwork(dropout, inputs, pose)
         self.bag = BagNetwork()
         self.info = InfoNetwork()
