@@ -8,7 +8,8 @@ Deviations from the paper: how a window is normalised (not published; normalise.
 instances (the public code fixes 17); the Info Branch is left out where characteristics are missing; the pairwise
 differences are never written out: the first convolution is folded into one linear map of the joints
 (`inputs.PairConvolution`, same parameters, same values); every second of the 222 frames goes through the encoder
-(`READ_STRIDE`), which halves the cost of a window and changes what is read of one in a thousand (docs/ARCHITECTURE.md).
+(`READ_STRIDE`), which nearly halves the cost of a window and changes what is read of one in a thousand
+(docs/ARCHITECTURE.md).
 """
 
 from __future__ import annotations
