@@ -6,12 +6,12 @@
 Reads the pose tracks of a cohort through the chain and scores their instances, as the device does; the first recording
 of an infant that can be assessed counts. `--before-align`: what `fidgety train-align` added to the demo's logits for
 rendered recordings is taken off, since simulated tracks do not need it. `--clips`: also the kappa of windows every
-0.8 s against the true bouts, by recording and over all. About 2 s a recording, with clips 5.
+0.8 s against the true bouts, by recording and over all. About 2 s a recording, with clips 4.
 """
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from fidgety.cohort.read import read_cohort
 from fidgety.cohort.records import CohortRecording, characteristics_at
 from fidgety.cohort.tracks import open_track
 from fidgety.demo_files import demo_file
-from fidgety.records import FloatArray, Window, WindowScore
+from fidgety.records import FloatArray, Window
 from fidgety.runtime.assess import Mam, fms_frequency
 from fidgety.runtime.pipeline import lift_poses
 from fidgety.runtime.repeats import RepeatFilter
@@ -33,8 +33,6 @@ from fidgety.training.evaluation.references import gather_references
 from fidgety.training.statistics.agreement import kappa
 from fidgety.training.statistics.reliability import brier_score, fit_recalibration
 from fidgety.training.statistics.roc import estimate_auc
-
-FPS = 25  # clips are called by their first frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,6 @@ def main() -> None:
     print(f"median FMs frequency: normal {normal:.2f}, at risk {at_risk:.2f}")
     print(f"sensitivity {found[is_risk].mean():.3f}, specificity {1 - found[~is_risk].mean():.3f}")
     print(f"slope {line.slope:.2f}, in the large {line.in_the_large:+.2f}, Brier {brier_score(risks, is_risk):.4f}")
-
     if given.clips:
         tell_kappa([one.clips for one in infants if one.clips])
 
@@ -110,18 +107,15 @@ def score_all(folder: Path, bundle: Bundle, mam: Mam, *, with_clips: bool) -> It
             frequency = fms_frequency(instances, threshold)
             if frequency is not None:
                 risk = mam.risk(instances, characteristics_at(infant, recording)).probability
-                clips = tuple(clips_of(recording, scores, truth, threshold))
+                first_frames = {window.start_s: window.start_frame for window in windows}
+                clips = tuple(
+                    (score.fms_probability >= threshold, truth[recording.file, first_frames[score.start_s]])
+                    for score in scores
+                    if score.is_localisation and score.fms_probability is not None
+                    if (recording.file, first_frames[score.start_s]) in truth
+                )
                 yield Infant(risk, frequency.value, infant.label == "risk", clips)
                 break
-
-
-def clips_of(
-    recording: CohortRecording, scores: Sequence[WindowScore], truth: Mapping[tuple[str, int], bool], threshold: float
-) -> Iterator[tuple[bool, bool]]:
-    for score in scores:
-        key = (recording.file, round(score.start_s * FPS))
-        if score.is_localisation and score.fms_probability is not None and key in truth:
-            yield score.fms_probability >= threshold, truth[key]
 
 
 def read_windows(recording: CohortRecording, bundle: Bundle) -> list[Window]:

@@ -30,7 +30,7 @@ WINDOW_GRAPH, BAG_GRAPH, INFO_GRAPH = "mam_window.onnx", "mam_bag.onnx", "mam_in
 _FRAMES, _JOINTS, _D, _HEADS, _KERNEL = 240, len(H36M_17), 64, 4, 10
 _MOVEMENT_GAIN = 10.0
 _STRIDE = 2  # every second frame goes through the encoder (READ_STRIDE of the torch module)
-_ENCODED = (_FRAMES - 2 * (_KERNEL - 1)) // _STRIDE
+_ENCODED = -(-(_FRAMES - 2 * (_KERNEL - 1)) // _STRIDE)
 _HIP, _THORAX = H36M_17.indices("hip", "thorax")
 _LEFT, _RIGHT = H36M_17.indices("left_shoulder", "left_hip"), H36M_17.indices("right_shoulder", "right_hip")
 

@@ -29,7 +29,7 @@ __all__ = ["EmlModel", "MamModel", "Model", "NetworkModel", "Reading", "window_l
 Weights = Mapping[str, NDArray[np.generic]]
 
 _TINY = 1e-9
-_BATCH_CPU = 4  # windows: what they become stays in the cache. all frames of a window: 26 ms, of 32 together 45
+_BATCH_CPU = 4  # windows: what they become stays in the cache. 26 ms a window with all its frames, of 32 together 45
 _BATCH_GPU = 64
 
 

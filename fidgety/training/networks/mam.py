@@ -196,7 +196,7 @@ class ClipNetwork(nn.Module):
         n_frames = features.shape[-1]
         tokens = (
             features.reshape(n_windows, N_JOINTS, _D, n_frames).permute(0, 3, 1, 2).flatten(0, 1)
-        )  # (B x 222, 17, 64)
+        )  # (B x n_frames, 17, 64)
         frames = self.pool(self.encoder(tokens)).reshape(n_windows, n_frames, _D)
         frames = self.dropout(frames + self.positions[::frame_stride])
         embedding = self.pool(self.encoder(frames))
