@@ -57,7 +57,7 @@ def test_protocol_of_takes_what_a_run_keeps() -> None:
         ("frame_stride = 6", "frame_stride = 6.5", "own.toml: mam: frame_stride is 6.5: expected int"),
         ("frame_stride = 6", "frame_stride = 0", "mam: frame_stride is 0: expected 1 or more"),
         ("frame_stride = 6", "", "own.toml: mam: key 'frame_stride' is missing"),
-        ("dropout = 0.6", "dropout = 1.0", "own.toml: mam: dropout is 1.0: expected less than 1"),
+        ("dropout = 0.1", "dropout = 1.0", "own.toml: mam: dropout is 1.0: expected less than 1"),
         ("batch = 32", "batch = 30", "mam: ref: batch is 30: expected a multiple of 4"),
         ('optimiser = "adam"', 'optimiser = "lion"', "mam: ref: optimiser is 'lion': expected one of adam, sgd"),
         ("rate = 1e-3", "rate = -1e-3", "mam: ref: rate is -0.001: expected 0 or more"),
