@@ -57,7 +57,7 @@ def test_measure_network_one_weight_doctored(
     model = onnx.load(one.path)
     constant = next(c for c in model.graph.initializer if c.name.endswith(layer))
     values = numpy_helper.to_array(constant).copy()
-    values.flat[np.abs(values).argmax()] *= -16
+    values.flat[np.abs(values).argmax()] *= -8
     constant.CopyFrom(numpy_helper.from_array(values, constant.name))
     path = tmp_path / "doctored.onnx"
     onnx.save(model, path)
