@@ -18,6 +18,7 @@ __all__ = [
     "FORMAT",
     "MANIFEST_NAME",
     "PRECISION_REPORT",
+    "SELFTEST_REFERENCE",
     "SIGNATURE_NAME",
     "CharacteristicScale",
     "Device",
@@ -44,6 +45,7 @@ __all__ = [
 
 MANIFEST_NAME, SIGNATURE_NAME = "manifest.json", "signature.json"
 PRECISION_REPORT = "precision_report.json"  # what `fidgety export` measured, in the bundles that it made
+SELFTEST_REFERENCE = "selftest.npz"  # what a fit box measures, in bundles that `fidgety bundle reference` wrote
 FORMAT = 3
 
 Device = Literal["cpu", "cuda", "tensorrt"]

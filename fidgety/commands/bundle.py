@@ -105,6 +105,20 @@ def key(
     print(f"key {key_id} written to {out} (keep it secret) and {out}.pub (copy it to {key_folder()} of each device)")
 
 
+@app.command("reference")
+def reference(bundle_path: BundlePath = None) -> None:
+    """Put what this box, known to be fit, measures of the phantom into a bundle, before it is signed: what it is held
+    against wherever it is installed. On the CPU, which every other device is proved against."""
+    from fidgety.bundle import open_bundle
+    from fidgety.device.selftest import record_reference
+    from fidgety.device.selftest_reference import put_reference
+
+    path = bundle_place(bundle_path)
+    bundle = open_bundle(path)
+    changed = put_reference(path, bundle, record_reference(bundle))
+    print(f"bundle {changed.label} at {path} brings its self-test reference; sign it anew where it goes to other boxes")
+
+
 @app.command("sign")
 def sign(
     key_path: Annotated[Path, typer.Option("--key", help="Private key that `bundle key` made.")],
@@ -116,6 +130,7 @@ def sign(
 
     bundle = open_bundle(bundle_place(bundle_path))
     print(f"{bundle.label} signed with the key {sign_bundle(bundle, key_path)}")
+    _note_reference(bundle)
 
 
 @app.command("pack")
@@ -140,7 +155,9 @@ def install(
     from fidgety.bundle.install import install_bundle
 
     path = bundle_place(bundle_path)
-    print(f"bundle {install_bundle(source, path).label} is in use at {path}")
+    bundle = install_bundle(source, path)
+    print(f"bundle {bundle.label} is in use at {path}")
+    _note_reference(bundle)
 
 
 @app.command("rollback")
@@ -165,6 +182,18 @@ def diff(
     print(f"{first.label} -> {second.label}")
     for line in differences(first, second):
         print(line)
+
+
+def _note_reference(bundle: Bundle) -> None:
+    """Say where boxes cannot test themselves with the bundle, since the service scores nothing there."""
+    from fidgety.device.selftest_reference import brings_reference
+
+    if not brings_reference(bundle):
+        log(
+            "note: the bundle brings no self-test reference, and `fidgety serve` scores nothing with it until "
+            "`fidgety device selftest --record` was run on the box; its maker spares every box that by "
+            "`fidgety bundle reference` before `sign`"
+        )
 
 
 def _signed(bundle: Bundle) -> str:

@@ -17,6 +17,7 @@ from fidgety.demo_files import demo_file
 from fidgety.device.clock import boot_id
 from fidgety.device.golden import TOLERANCES, Arrays, differences, golden_inputs, golden_outputs
 from fidgety.device.selftest_reference import Measured, Reference, as_reference
+from fidgety.errors import DeviceError
 from fidgety.records import Characteristics
 from fidgety.runtime.devices import CPU, Device
 from fidgety.runtime.pipeline import Job, Watcher, assess_recording
@@ -84,9 +85,17 @@ def measure(
 
 
 def record_reference(bundle: Bundle, device: Device = CPU) -> Reference:
-    """Take what this box measures now as right. Raises BundleError, DeviceError."""
+    """Take what this box measures now as right.
+
+    Raises BundleError, DeviceError; the latter also where it is so far from the truth that every self-test would fail.
+    """
     inputs = golden_inputs(demo_file(SAMPLE), bundle)
-    return as_reference(bundle, measure(bundle, inputs, device=device), inputs)
+    measured = measure(bundle, inputs, device=device)
+    reference = as_reference(bundle, measured, inputs)
+    faults = [check.sentence for check in judge(measured, reference, bundle) if not check.is_passed]
+    if faults:
+        raise DeviceError(f"what {bundle.label} measures here cannot be a reference: {'; '.join(faults)}")
+    return reference
 
 
 def run_selftest(bundle: Bundle, reference: Reference, device: Device = CPU, watch: Watcher | None = None) -> Outcome:

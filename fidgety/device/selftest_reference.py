@@ -1,22 +1,26 @@
 """What a box measures with a bundle, and the measurement of a fit one that it is held against.
 
-A reference is made once, when a bundle is installed on a box that is known to be fit, and kept in the state folder; for
-the demo bundle it lies in `fidgety/demo`. It holds for all bundles whose figures depend on the same things.
+A reference is made once, on a machine that is known to be fit: by the bundle's maker, who puts it into the bundle, or
+on the box itself, which keeps it in its state folder. For the demo bundle it lies in `fidgety/demo`. It holds for all
+bundles whose figures depend on the same things, and for no other.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 
-from fidgety.bundle import Bundle
+from fidgety.bundle import Bundle, write_bundle
+from fidgety.bundle.manifest import SELFTEST_REFERENCE
 from fidgety.demo_files import demo_file
 from fidgety.device.golden import Arrays
 from fidgety.durable import faults, write_bytes
@@ -26,13 +30,13 @@ __all__ = [
     "Measured",
     "Reference",
     "as_reference",
+    "brings_reference",
     "find_reference",
     "measurement_of",
+    "put_reference",
     "reference_path",
     "write_reference",
 ]
-
-_DEMO_REFERENCE = "selftest.npz"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,16 +86,34 @@ def reference_path(state: Path, bundle: Bundle) -> Path:
 
 
 def find_reference(state: Path, bundle: Bundle) -> Reference:
-    """The reference that this box recorded for the bundle, else the demo's. Raises BundleError where there is none."""
-    wanted = measurement_of(bundle)
-    own = reference_path(state, bundle)
-    for path in (own, demo_file(_DEMO_REFERENCE)):
-        if path.is_file() and (reference := _read_reference(path)).measurement == wanted:
-            return reference
+    """The reference that this box recorded for the bundle, else the bundle's own or the demo's.
+
+    Raises BundleError where there is none, or where one is damaged.
+    """
+    found = _first_that_fits(bundle, reference_path(state, bundle), *_brought(bundle))
+    if found is not None:
+        return found
     raise BundleError(
         f"there is no self-test reference for {bundle.label}: on a box that `fidgety device doctor` calls fit, run "
         "`fidgety device selftest --record` once"
     )
+
+
+def brings_reference(bundle: Bundle) -> bool:
+    """Whether every box that installs the bundle can test itself. Raises BundleError for a damaged reference."""
+    return _first_that_fits(bundle, *_brought(bundle)) is not None
+
+
+def put_reference(path: Path, bundle: Bundle, reference: Reference) -> Bundle:
+    """Write the bundle anew with the reference in it, and put it into use at `path`. Its signature no longer holds.
+
+    Raises DeviceError when the disk lets us down; then nothing has changed at `path`.
+    """
+    with TemporaryDirectory(prefix="fidgety-") as staging:
+        source = Path(staging) / SELFTEST_REFERENCE
+        write_reference(source, reference)
+        files = {name: bundle.file(name) for name in bundle.manifest.files}
+        return write_bundle(path, bundle.manifest, {**files, SELFTEST_REFERENCE: source})
 
 
 def as_reference(bundle: Bundle, measured: Measured, inputs: Arrays) -> Reference:
@@ -125,6 +147,21 @@ def write_reference(path: Path, reference: Reference) -> None:
     with faults(str(path)):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(path, raw.getvalue())
+
+
+def _brought(bundle: Bundle) -> Iterator[Path]:
+    """Where the bundle's own reference and the demo's lie."""
+    if SELFTEST_REFERENCE in bundle.manifest.files:
+        yield bundle.file(SELFTEST_REFERENCE)
+    yield demo_file(SELFTEST_REFERENCE)
+
+
+def _first_that_fits(bundle: Bundle, *places: Path) -> Reference | None:
+    wanted = measurement_of(bundle)
+    for path in places:
+        if path.is_file() and (reference := _read_reference(path)).measurement == wanted:
+            return reference
+    return None
 
 
 def _read_reference(path: Path) -> Reference:
