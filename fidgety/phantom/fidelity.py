@@ -43,7 +43,7 @@ from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.source import open_source
 from fidgety.skeleton import H36M_17
 
-__all__ = ["BAND_HZ", "COMB_HZ", "Reading", "Row", "describe_chain", "rows_of", "run_plan"]
+__all__ = ["BAND_HZ", "COMB_HZ", "Reading", "Row", "describe_chain", "read_scene", "rows_of", "run_plan"]
 
 Array = NDArray[np.float64]
 
@@ -107,7 +107,8 @@ def run_plan(plan: Plan, bundle: Bundle, folder: Path, watch: Callable[[str], No
     for view, programme in plan.parts:
         for scene in programme.scenes():
             watch(f"{view.label}: {scene.name}")
-            rows += rows_of(scene, view, _read(scene, view, bundle, folder))
+            path = _recording(scene, view, view.camera, folder)
+            rows += rows_of(scene, view, read_scene(path, scene, view, bundle))
     return rows
 
 
@@ -200,10 +201,12 @@ def _lines(error: Array, fps: float) -> Iterator[tuple[str, float, str]]:
     yield "comb", float(np.nanmax(np.where(on_comb, levels, np.nan))), "dB"
 
 
-def _read(scene: Scene, view: View, bundle: Bundle, folder: Path) -> Reading:
-    """Render (unless it is there), send through the chain, and lay beside the truth."""
+def read_scene(path: Path, scene: Scene, view: View, bundle: Bundle) -> Reading:
+    """Send a recording of the scene through the chain, and lay what comes out beside the truth.
+
+    Raises SourceError, BundleError or DeviceError as the chain does.
+    """
     camera = view.camera
-    path = _recording(scene, view, camera, folder)
     with open_source(str(path)) as source:
         estimator = PoseEstimator(bundle)
         pieces = list(lift_poses(estimator.poses(source.frames()), estimator.skeleton, bundle))
