@@ -92,9 +92,9 @@ def test_chain_behind_an_own_network_finds_what_it_finds_behind_blazepose(
 ) -> None:
     own = with_network(bundle, heads["heatmap"], tmp_path / "own")
 
-    def moving() -> Iterator[Frame]:
+    def moving() -> Iterator[Frame]:  # 30 s, as `bundle build --pose` reads: fewer windows hang on the ends of one bout
         with open_source(str(demo_file("sample.mp4"))) as source:
-            yield from (frame for frame, _ in zip(source.frames(), range(480), strict=False))
+            yield from (frame for frame, _ in zip(source.frames(), range(750), strict=False))
 
     def still() -> Iterator[Frame]:
         return still_frames(next(iter(moving())), 260, 25.0)
