@@ -33,7 +33,8 @@ def daily_test(
     """A check for a service: None where the bundle's self-test is current or passes now, else what failed.
 
     Outcomes are kept in `folder`. The reference is the one in `folder`, which a service may read whoever it runs as,
-    else the user's own or the demo's. `watch` sees every pose; what it raises goes through. Else as `run_selftest`.
+    else the user's own, the bundle's or the demo's. `watch` sees every pose; what it raises goes through. Else as
+    `run_selftest`.
     """
 
     def test(bundle: Bundle) -> str | None:

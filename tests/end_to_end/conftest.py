@@ -36,6 +36,12 @@ def run(typed: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     return typed
 
 
+@pytest.fixture
+def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the box remembers of itself goes elsewhere."""
+    monkeypatch.setenv("FIDGETY_STATE", str(tmp_path / "state"))
+
+
 @pytest.fixture(scope="session")
 def scenes(made_once: MadeOnce) -> Callable[[str], Path]:
     """`scenes("prone")`: a recording of that kind, rendered when it is first asked for. Not to be changed."""

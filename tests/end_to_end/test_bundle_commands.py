@@ -22,12 +22,6 @@ def made(bundle: Bundle, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the box remembers of itself goes elsewhere."""
-    monkeypatch.setenv("FIDGETY_STATE", str(tmp_path / "state"))
-
-
-@pytest.fixture
 def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of trusted keys; empty."""
     folder = tmp_path / "keys"

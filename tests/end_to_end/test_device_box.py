@@ -13,11 +13,7 @@ from fidgety.device.selftest_reference import Measured, find_reference
 
 from ..conftest import Run
 
-
-@pytest.fixture(autouse=True)
-def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the box remembers of itself goes elsewhere."""
-    monkeypatch.setenv("FIDGETY_STATE", str(tmp_path / "state"))
+pytestmark = pytest.mark.usefixtures("own_state")
 
 
 def test_device_show(run: Run, tmp_path: Path) -> None:
