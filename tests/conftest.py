@@ -128,7 +128,7 @@ def typed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
 def manifest() -> Manifest:
     """A manifest with the figures of the demo bundle and no files yet."""
     return Manifest(
-        format=3,
+        format=4,
         name="test-bundle",
         version="1.0",
         parent=None,
@@ -144,6 +144,7 @@ def manifest() -> Manifest:
             0.5,
             0.5,
             1.25,
+            True,
             True,
             0.3,
             0.6,

@@ -46,7 +46,7 @@ __all__ = [
 MANIFEST_NAME, SIGNATURE_NAME = "manifest.json", "signature.json"
 PRECISION_REPORT = "precision_report.json"  # what `fidgety export` measured, in the bundles that it made
 SELFTEST_REFERENCE = "selftest.npz"  # what a fit box measures, in bundles that `fidgety bundle reference` wrote
-FORMAT = 3
+FORMAT = 4
 
 Device = Literal["cpu", "cuda", "tensorrt"]
 Precision = Literal["fp32", "fp16", "int8-x86", "int8-tensorrt"]
@@ -101,6 +101,7 @@ class PoseSettings:
     presence_threshold: float  # the track is lost below
     crop_margin: float  # crop side / (2 x distance between the two alignment points)
     reads_both_sides: bool  # every other frame is read from the crop's mirror image
+    follows_picture: bool  # limbs move as the picture around them does; the pose network tells where they are
     doubtful_score: float  # keypoints scored below are hardly seen, and moved only slowly
     sure_score: float  # keypoints scored so high or higher are left as they were read
     network: KeypointNetwork | None  # None: BlazePose, whose conventions the program knows

@@ -165,6 +165,7 @@ def _manifest(
                 # 1.1 is .3 mm better on the phantom and loses a real infant in a third of the frames
                 crop_margin=1.25 if own is None else own.crop_margin,
                 reads_both_sides=True if own is None else own.may_be_mirrored,
+                follows_picture=True,
                 doubtful_score=0.3,
                 sure_score=0.6,
                 network=None if own is None else own.network,

@@ -25,6 +25,8 @@ from fidgety.runtime.blazepose import Detection, Landmarks, Region
 from fidgety.runtime.both_sides import Reading, mean_of_both_sides
 from fidgety.runtime.crop import CropTracker
 from fidgety.runtime.devices import CPU, Device
+from fidgety.runtime.limb_flow import FOLLOWED, limb_flow, trunk_px
+from fidgety.runtime.limb_follower import LimbFollower
 from fidgety.runtime.networks import detector_network, graph_of
 from fidgety.runtime.open_session import open_graph
 from fidgety.runtime.readers import open_reader
@@ -76,6 +78,17 @@ class _Settled:
     found: Landmarks | None
     is_mirrored: bool
     look: Future[_Look] | None
+    flow: Future[FloatArray] | None  # of the limbs since the frame before; None = nobody was found in one of the two
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Held:
+    """The frame before, in which the infant was found."""
+
+    frame: Frame
+    read_xy: FloatArray  # (J, 2) px of FOLLOWED joints
+    around_xy: FloatArray  # (J, 2) px, where their patches lie: the mean of two readings, one of each side
+    one_trunk_px: float
 
 
 class PoseEstimator:
@@ -89,6 +102,7 @@ class PoseEstimator:
         self._detector = open_graph(detector, device, n_each)
         self._reader = open_reader(bundle, n_each, device)
         self._limbs = self.skeleton.indices(*_LIMBS)
+        self._followed = list(self.skeleton.indices(*FOLLOWED))
         self._body = self.skeleton.indices(*_LIMBS, *_TRUNK)
         self._workers = ThreadPoolExecutor(min(n_threads, _N_WORKERS), "landmarks")
         self._crop = CropTracker(settings.crop_margin, settings.reads_both_sides)
@@ -97,6 +111,7 @@ class PoseEstimator:
         self._n_looks = -1
         self._n_begun = 0
         self._last_limbs_xy: FloatArray = np.full((len(_LIMBS), 2), np.nan, np.float32)  # of the last frame found
+        self._held: _Held | None = None
 
     @property
     def skeleton(self) -> Skeleton:
@@ -105,14 +120,23 @@ class PoseEstimator:
 
     def poses(self, frames: Iterable[Frame]) -> Iterator[Pose]:
         """One Pose a frame, in order; NaN where no infant was found. Runs 2 x _LAG_FRAMES + 2 behind the frames."""
-        readings = self._readings(frames)
-        return mean_of_both_sides(readings) if self._settings.reads_both_sides else (one.pose for one in readings)
+        flows: deque[Future[FloatArray] | None] = deque()
+        readings = self._readings(frames, flows)
+        both = mean_of_both_sides(readings) if self._settings.reads_both_sides else (one.pose for one in readings)
+        if not self._settings.follows_picture:
+            yield from both
+            return
+        follower = LimbFollower(self.skeleton)
+        for pose in both:
+            flow = flows.popleft()
+            yield follower.follow(pose, None if flow is None else flow.result())
 
     def look(self, frame: Frame) -> Pose:
         """The infant in one frame at once: for guidance, which sees a frame a second and cannot wait for later ones."""
         return self._pose(self._settle(self._begin(frame))).pose
 
-    def _readings(self, frames: Iterable[Frame]) -> Iterator[Reading]:
+    def _readings(self, frames: Iterable[Frame], flows: deque[Future[FloatArray] | None]) -> Iterator[Reading]:
+        """One reading a frame; what its limbs have moved by is put into `flows` before it."""
         readings: deque[_Reading] = deque()
         settled: deque[_Settled] = deque()
         with self._workers:
@@ -121,9 +145,12 @@ class PoseEstimator:
                     settled.append(self._settle(readings.popleft()))
                 readings.append(self._begin(frame))
                 if len(settled) > _LAG_FRAMES:
+                    flows.append(settled[0].flow)
                     yield self._pose(settled.popleft())
             settled.extend(self._settle(reading) for reading in readings)
-            yield from (self._pose(one) for one in settled)
+            for one in settled:
+                flows.append(one.flow)
+                yield self._pose(one)
 
     def _begin(self, frame: Frame) -> _Reading:
         self._n_begun += 1
@@ -148,10 +175,23 @@ class PoseEstimator:
             is_mirrored = False
             found = self._search_when_due(frame)
         if found is None:
-            return _Settled(frame, None, is_mirrored, None)
+            self._held = None
+            return _Settled(frame, None, is_mirrored, None, None)
         self._crop.follow(found.alignment_xy, frame.time_s)
+        flow = self._flow_to(frame, found)
         self._last_limbs_xy = found.keypoints_xy[self._limbs]
-        return _Settled(frame, found, is_mirrored, self._look_when_due(frame, found))
+        return _Settled(frame, found, is_mirrored, self._look_when_due(frame, found), flow)
+
+    def _flow_to(self, frame: Frame, found: Landmarks) -> Future[FloatArray] | None:
+        """How the limbs moved since the frame before, in the works; remembers this one for the next."""
+        if not self._settings.follows_picture:
+            return None
+        held, read_xy = self._held, found.keypoints_xy[self._followed]
+        around_xy = read_xy if held is None else np.float32(0.5) * (held.read_xy + read_xy)
+        self._held = _Held(frame, read_xy, around_xy, trunk_px(found.keypoints_xy, self.skeleton))
+        if held is None:
+            return None
+        return self._workers.submit(limb_flow, held.frame.luma, frame.luma, held.around_xy, held.one_trunk_px)
 
     def _agrees(self, mirrored: Landmarks, region: Region) -> bool:
         """False when the mirror image is read quite otherwise than the frame before: then it is not used."""

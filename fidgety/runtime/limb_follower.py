@@ -1,0 +1,80 @@
+"""Poses, and how the picture around each limb's joint moved -> poses whose limbs move as the picture did.
+
+    place = what the pose network reads, below .1 Hz; what the picture shows, above
+
+Where a joint lies is the pose network's word; how it moves from frame to frame is the picture's (`limb_flow.py`): the
+last place, moved along, is drawn to the place read by a small share each frame. So whatever the network makes of a
+movement (gain, cross-talk, trembling) counts by that share alone, and flow cannot drift away. A joint whose flow is not
+told moves as it is read. One that lies off what is read for longer than some frames is drawn there quickly: then the
+patch followed something else.
+
+Measured on rendered recordings: docs/FIDELITY.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fidgety.records import FloatArray, Pose
+from fidgety.runtime.limb_flow import FOLLOWED, trunk_px
+from fidgety.skeleton import Skeleton
+
+__all__ = ["LimbFollower"]
+
+_CORNER_HZ = 0.1  # of the network's share: a fifth of the slowest FMs; at .5 Hz a fifth of its cross-talk is left
+_NEAR_TRUNKS = 0.05  # 10 mm: place and reading lie 1 to 2 mm apart where both are right
+_LASTING_S = 0.15  # a reading that leaps for one frame and back draws nothing along
+_LEAP_TRUNKS = 0.7  # kicks reach .3 a frame
+
+Points = NDArray[np.float64]
+
+
+class LimbFollower:
+    """Remembers where the limbs were. One owner, made anew for every recording."""
+
+    def __init__(self, skeleton: Skeleton) -> None:
+        self._skeleton = skeleton
+        self._limbs = list(skeleton.indices(*FOLLOWED))
+        self._time_s = 0.0
+        self._read: Points | None = None  # (J, 2) limbs as the last pose read them; None before the first one
+        self._place: Points = np.zeros((len(self._limbs), 2))  # (J, 2) limbs as they were given
+        self._apart: Points = np.zeros((len(self._limbs), 2))  # (J, 2) read less given, px, over the last frames
+
+    def follow(self, pose: Pose, flow: FloatArray | None) -> Pose:
+        """`pose` with its limbs moved by `flow` (J, 2) px of FOLLOWED since the frame before; None or NaN = not
+        told. A missing pose is handed on; after it, and where the body is suddenly read elsewhere, all begins anew."""
+        if pose.is_missing:
+            self._read = None
+            return pose
+        read = pose.keypoints_xy[self._limbs].astype(np.float64)
+        one_trunk_px = max(trunk_px(pose.keypoints_xy, self._skeleton), 1.0)
+        if self._read is None or _leaps(read - self._read, one_trunk_px):
+            self._place, self._apart = read, np.zeros_like(read)
+        else:
+            moved = read - self._read if flow is None else np.where(np.isfinite(flow), flow, read - self._read)
+            self._move(read, moved, pose.time_s - self._time_s, one_trunk_px)
+        self._read, self._time_s = read, pose.time_s
+        keypoints_xy = pose.keypoints_xy.copy()
+        keypoints_xy[self._limbs] = self._place
+        return replace(pose, keypoints_xy=keypoints_xy)
+
+    def _move(self, read: Points, moved: Points, step_s: float, one_trunk_px: float) -> None:
+        """The limbs' places in the next pose: moved along (J, 2) px, then drawn to where they are read (J, 2)."""
+        place = self._place + moved
+        self._apart += _share(step_s / _LASTING_S) * (read - place - self._apart)
+        apart = np.linalg.norm(self._apart, axis=1, keepdims=True) / one_trunk_px
+        share = _share(2 * np.pi * _CORNER_HZ * step_s) * (1 + (apart / _NEAR_TRUNKS) ** 2)
+        self._place = place + np.minimum(share, 1.0) * (read - place)
+
+
+def _leaps(moved: Points, one_trunk_px: float) -> bool:
+    """True where half of the limbs (J, 2) px are read far from where they were: another body, or turned round."""
+    return bool(np.median(np.linalg.norm(moved, axis=1)) > _LEAP_TRUNKS * one_trunk_px)
+
+
+def _share(steps: float) -> float:
+    """Of the way to its goal that a first-order filter goes in a step of so many time constants."""
+    return float(-np.expm1(-steps))
