@@ -95,7 +95,7 @@ def main() -> None:
     manifest = bundle.manifest
     plain = replace(
         manifest,
-        pose=replace(manifest.pose, reads_both_sides=False),
+        pose=replace(manifest.pose, reads_both_sides=False, follows_picture=False),
         track=replace(manifest.track, smoothing_weights=(1.0,)),
     )
     before, _, world = lift(given.recording, replace(bundle, manifest=plain))

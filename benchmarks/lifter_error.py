@@ -9,6 +9,7 @@ lengths, the share of bones whose depth has the right sign and of limb joints th
 """
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,7 @@ _THIRTEEN = {
     for first, joint in ((1, "shoulder"), (3, "elbow"), (5, "wrist"), (7, "hip"), (9, "knee"), (11, "ankle"))
     for i in (first, first + 1)
 }
+_MOST_CAMERA_DEG = 45.0  # off the infant's front: what recordings are asked for
 _MOST_OFF_PX = 30.0  # of a weak perspective fit: with more it does not tell where the camera stood
 
 
@@ -79,41 +81,68 @@ def tell_recordings(found: list[Poses]) -> None:
         )
 
 
+@dataclass(frozen=True)
+class PairFigures:
+    """One pose that was lifted: aligned errors in trunk lengths, and bones whose depth is clear and told rightly."""
+
+    lifter: float
+    flat: float
+    n_right: int
+    n_clear: int
+    is_supine: bool
+    camera_deg: float  # between the line of sight and the infant's front; NaN = the truth holds too little of the trunk
+
+
 def tell_pairs(lifter: LifterGraph, path: Path) -> None:
     """Single poses: each one is a recording of one row. Compared are the joints that the truth holds."""
     with np.load(path) as saved:
         valid, pose2d, pose3d = saved["valid"].astype(bool), saved["pose2d"], saved["pose3d"].astype(np.float64)
-    rows: dict[str, list[tuple[float, bool]]] = {"lifter": [], "flat": []}
-    signs: list[tuple[int, int, bool]] = []
-    order = list(_THIRTEEN)
     trunk = _trunk(pose3d[valid[:, [1, 2, 7, 8]].all(axis=1)])
+    found = []
     for xy, xyz, is_valid in zip(pose2d, pose3d, valid, strict=True):
         true = _in_camera(xy[is_valid], xyz[is_valid], xyz)
-        if true is None:
-            continue
-        known = [name for name in order if is_valid[_THIRTEEN[name]]]
-        keypoints = np.full((1, 17, 2), np.nan, np.float32)
-        for name in order:
-            keypoints[0, COCO_17.index[name]] = xy[_THIRTEEN[name]]
-        scores = np.where(np.isfinite(keypoints[..., 0]), np.float32(0.9), np.float32(0.0))
-        lifted = lift_keypoints(keypoints, lifter, scores)[0, H36M_17.indices(*known)].astype(np.float64)
-        at = [_THIRTEEN[name] for name in known]
-        wanted, plane = true[at], np.concatenate([xy[at], np.zeros((len(at), 1))], axis=1)
-        is_supine = _faces_camera(xy)
-        for kind, joints in (("lifter", lifted), ("flat", plane)):
-            rows[kind].append((float(aligned_distance(joints[None], wanted[None])[0]) / trunk, is_supine))
-        signs.append((*_signs(lifted, wanted, known, trunk), is_supine))
-    for part in ("supine", "seen from behind"):
-        chosen = [right_and_all[:2] for right_and_all in signs if right_and_all[2] == (part == "supine")]
-        errors = {
-            kind: np.mean([error for error, is_supine in found if is_supine == (part == "supine")])
-            for kind, found in rows.items()
-        }
-        right, clear = np.sum(chosen, axis=0)
+        if true is not None:
+            found.append(_figures(lifter, xy, true, is_valid, trunk))
+    parts: dict[str, Callable[[PairFigures], bool]] = {
+        "supine": lambda one: one.is_supine,
+        f"supine, camera at most {_MOST_CAMERA_DEG:.0f} degrees off": lambda one: (
+            one.is_supine and one.camera_deg <= _MOST_CAMERA_DEG
+        ),
+        "supine, camera further off": lambda one: one.is_supine and one.camera_deg > _MOST_CAMERA_DEG,
+        "seen from behind": lambda one: not one.is_supine,
+    }
+    for part, is_of in parts.items():
+        chosen = [one for one in found if is_of(one)]
+        ours, flat = (float(np.mean([getattr(one, kind) for one in chosen])) for kind in ("lifter", "flat"))
+        right = sum(one.n_right for one in chosen) / max(sum(one.n_clear for one in chosen), 1)
         print(
-            f"{path.name}, {part}: {len(chosen)} poses; aligned error of the lifter {errors['lifter']:.3f}, flat "
-            f"{errors['flat']:.3f}; depth sign right {right / max(clear, 1):.1%}"
+            f"{path.name}, {part}: {len(chosen)} poses; aligned error of the lifter {ours:.3f}, flat {flat:.3f} "
+            f"(ratio {ours / flat:.2f}); depth sign right {right:.1%}"
         )
+
+
+def _figures(lifter: LifterGraph, xy: np.ndarray, true: np.ndarray, is_valid: np.ndarray, trunk: float) -> PairFigures:
+    known = [name for name in _THIRTEEN if is_valid[_THIRTEEN[name]]]
+    keypoints = np.full((1, 17, 2), np.nan, np.float32)
+    for name, i in _THIRTEEN.items():
+        keypoints[0, COCO_17.index[name]] = xy[i]
+    scores = np.where(np.isfinite(keypoints[..., 0]), np.float32(0.9), np.float32(0.0))
+    lifted = lift_keypoints(keypoints, lifter, scores)[0, H36M_17.indices(*known)].astype(np.float64)
+    at = [_THIRTEEN[name] for name in known]
+    plane = np.concatenate([xy[at], np.zeros((len(at), 1))], axis=1)
+    errors = (float(aligned_distance(joints[None], true[None, at])[0]) / trunk for joints in (lifted, plane))
+    return PairFigures(*errors, *_signs(lifted, true[at], known, trunk), _faces_camera(xy), _camera_deg(true, is_valid))
+
+
+def _camera_deg(true: np.ndarray, is_valid: np.ndarray) -> float:
+    """How far the camera stands off the front of a trunk (13, 3) of which at least three corners are known."""
+    right_shoulder, left_shoulder, right_hip, left_hip = corners = (1, 2, 7, 8)
+    if is_valid[list(corners)].sum() < 3:
+        return float("nan")
+    across = (left_shoulder, right_shoulder) if is_valid[[1, 2]].all() else (left_hip, right_hip)
+    along = (left_shoulder, left_hip) if is_valid[[2, 8]].all() else (right_shoulder, right_hip)
+    front = np.cross(*(true[a] - true[b] for a, b in (across, along)))
+    return float(np.degrees(np.arccos(-front[2] / np.linalg.norm(front))))
 
 
 def _in_camera(xy: np.ndarray, xyz: np.ndarray, whole: np.ndarray) -> np.ndarray | None:

@@ -77,7 +77,7 @@ def main() -> None:
     given = parser.parse_args()
     theirs, regions, version = their_poses(given.recording, given.mediapipe_python)
     bundle = open_bundle(default_bundle_path())
-    pose = replace(bundle.manifest.pose, reads_both_sides=False)
+    pose = replace(bundle.manifest.pose, reads_both_sides=False, follows_picture=False)
     bundle = replace(bundle, manifest=replace(bundle.manifest, pose=pose))
     tracked = np.stack([pose.keypoints_xy for pose in PoseEstimator(bundle).poses(frames_of(given.recording))])
     reader = PoseEstimator(bundle)

@@ -13,6 +13,7 @@ from fidgety.bundle import Bundle
 from fidgety.phantom.truth import Truth, read_truth
 from fidgety.records import FloatArray, Frame, Pose
 from fidgety.runtime.blazepose import Landmarks, Region
+from fidgety.runtime.limb_flow import FOLLOWED
 from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.source import open_source
 from fidgety.skeleton import BLAZEPOSE_33, H36M_17
@@ -106,6 +107,26 @@ def test_poses_do_not_depend_on_threads(bundle: Bundle, scenes: Scenes) -> None:
     one, four = (list(PoseEstimator(bundle, n).poses(frames)) for n in (1, 4))
     for first, second in zip(one, four, strict=True):
         assert np.abs(first.keypoints_xy - second.keypoints_xy).max() < 0.02
+
+
+def test_poses_move_as_the_limbs_in_the_picture_do(bundle: Bundle, scenes: Scenes) -> None:
+    """From frame to frame every followed joint errs less than as it is read, knees by half; all others are untouched."""
+    frames, truth = frames_of(scenes("plain"), 80), read_truth(scenes("plain"))
+    pose = replace(bundle.manifest.pose, follows_picture=False)
+    plain = replace(bundle, manifest=replace(bundle.manifest, pose=pose))
+    followed, read = (
+        np.stack([one.keypoints_xy for one in PoseEstimator(chosen).poses(frames)]) for chosen in (bundle, plain)
+    )
+    others = [name for name in BLAZEPOSE_33.keypoints if name not in FOLLOWED]
+    np.testing.assert_array_equal(*(xy[:, BLAZEPOSE_33.indices(*others)] for xy in (followed, read)))
+    steps = np.diff(truth.joints_xy[:80, H36M_17.indices(*FOLLOWED)], axis=0)
+    ours, theirs = (
+        np.sqrt(np.mean((np.diff(xy[:, BLAZEPOSE_33.indices(*FOLLOWED)], axis=0) - steps) ** 2, axis=(0, 2)))
+        for xy in (followed, read)
+    )
+    assert (ours < theirs).all()
+    is_knee = np.array([name.endswith("knee") for name in FOLLOWED])
+    assert (ours < 0.5 * theirs)[is_knee].all()
 
 
 @pytest.mark.parametrize(("scene", "most", "least"), [("plain", 0, 0), ("prone", 0, 0), ("two-infants", 1, 1)])
