@@ -72,6 +72,7 @@ def measurement_of(bundle: Bundle) -> str:
     parts = [
         manifest.pose.variant,
         manifest.provenance.pose_source,
+        f"follows picture: {manifest.pose.follows_picture}",
         *(manifest.files[graph] for graph in graphs),
         f"{manifest.probability.clip_temperature:.6f}",
         f"{manifest.probability.risk_slope:.6f} {manifest.probability.risk_intercept:.6f}",

@@ -110,7 +110,7 @@ def test_poses_do_not_depend_on_threads(bundle: Bundle, scenes: Scenes) -> None:
 
 
 def test_poses_move_as_the_limbs_in_the_picture_do(bundle: Bundle, scenes: Scenes) -> None:
-    """From frame to frame every followed joint errs less than as it is read, knees by half; all others are untouched."""
+    """From frame to frame followed joints err less than as they are read, knees by half; others are untouched."""
     frames, truth = frames_of(scenes("plain"), 80), read_truth(scenes("plain"))
     pose = replace(bundle.manifest.pose, follows_picture=False)
     plain = replace(bundle, manifest=replace(bundle.manifest, pose=pose))
