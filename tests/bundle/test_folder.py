@@ -99,7 +99,7 @@ def _set(value: Any, *keys: str) -> Edit:
         (_set([1], "label_scheme", "risk"), r"label_scheme\.risk\[0\] is 1: expected str"),
         (_set([], "files"), r"manifest\.files is \[\]: expected an object"),
         (_set("pose", "pose"), r"manifest\.pose is 'pose': expected an object"),
-        (_set(1, "format"), "has format 1, this program reads 3"),
+        (_set(1, "format"), "has format 1, this program reads 4"),
         (_pop("format"), "has format None"),
     ],
 )
