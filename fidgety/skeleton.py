@@ -12,7 +12,19 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BLAZEPOSE_33", "COCO_17", "H36M_17", "SKELETONS", "Skeleton", "joints_matrix", "pose_skeleton"]
+__all__ = [
+    "BLAZEPOSE_33",
+    "COCO_17",
+    "H36M_17",
+    "SKELETONS",
+    "TRUNK",
+    "Skeleton",
+    "joints_matrix",
+    "pose_skeleton",
+    "trunk_px",
+]
+
+TRUNK = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")  # its corners
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,3 +210,9 @@ def joints_matrix(skeleton: Skeleton) -> NDArray[np.float32]:
         sources = midpoints.get(joint, (joint,))
         matrix[row, skeleton.indices(*sources)] = 1.0 / len(sources)
     return matrix
+
+
+def trunk_px(keypoints_xy: NDArray[np.floating], skeleton: Skeleton) -> float:
+    """From the middle of the shoulders to that of the hips in keypoints (K, 2), px; NaN where one is missing."""
+    shoulders, hips = keypoints_xy[skeleton.indices(*TRUNK)].reshape(2, 2, 2).mean(axis=1)
+    return float(np.hypot(*(shoulders - hips)))

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from fidgety.skeleton import BLAZEPOSE_33, COCO_17, H36M_17, SKELETONS, Skeleton
+from fidgety.records import FloatArray
+from fidgety.skeleton import BLAZEPOSE_33, COCO_17, H36M_17, SKELETONS, Skeleton, trunk_px
 
 ALL = [COCO_17, BLAZEPOSE_33, H36M_17]
 
@@ -52,3 +54,11 @@ def test_indices_in_the_order_asked_for() -> None:
     assert H36M_17.indices("right_wrist", "hip", "left_hip") == [16, 0, 4]
     with pytest.raises(KeyError):
         H36M_17.indices("left_ear")
+
+
+def test_trunk_px_is_the_distance_from_shoulders_to_hips(lying_xy: FloatArray) -> None:
+    ends = [
+        lying_xy[list(BLAZEPOSE_33.indices(f"left_{joint}", f"right_{joint}"))].mean(axis=0)
+        for joint in ("shoulder", "hip")
+    ]
+    assert trunk_px(lying_xy, BLAZEPOSE_33) == pytest.approx(np.hypot(*(ends[0] - ends[1])))

@@ -26,7 +26,7 @@ from fidgety.runtime.posefile import PoseRecording
 from fidgety.runtime.readers import bundle_skeleton
 from fidgety.runtime.source import open_source
 from fidgety.runtime.windows import cut_windows
-from fidgety.skeleton import pose_skeleton
+from fidgety.skeleton import pose_skeleton, trunk_px
 
 __all__ = ["ChainDifference", "ChainRun", "compare_runs", "faults_of", "run_chain", "score_run", "with_graph"]
 
@@ -37,7 +37,6 @@ MAX_PROBABILITY_P95 = 0.1
 # Targets of the task: over all recordings together, since one window of nine is already .11.
 MAX_FREQUENCY_CHANGE = 0.02
 MAX_RISK_CHANGE = 0.02
-_TRUNK = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -193,10 +192,9 @@ def _keypoints_apart(one: Sequence[Pose], other: Sequence[Pose]) -> tuple[FloatA
         if a.is_missing and b.is_missing:
             continue
         xy = (a if b.is_missing else b).keypoints_xy
-        shoulders, hips = xy[pose_skeleton(len(xy)).indices(*_TRUNK)].reshape(2, 2, 2).mean(axis=1)
         distance = np.linalg.norm(a.keypoints_xy - b.keypoints_xy, axis=1)
         apart.append(np.where(np.isnan(distance), np.inf, distance))
-        trunks.append(np.full(len(distance), max(float(np.linalg.norm(shoulders - hips)), 1.0)))
+        trunks.append(np.full(len(distance), max(trunk_px(xy, pose_skeleton(len(xy))), 1.0)))
     if not apart:
         raise BundleError("the parity gate cannot run: no infant is found in the recording")
     return np.concatenate(apart).astype(np.float32), np.concatenate(trunks).astype(np.float32)

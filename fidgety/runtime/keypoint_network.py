@@ -18,7 +18,7 @@ from fidgety.records import FloatArray, Frame
 from fidgety.runtime.blazepose import Landmarks, Region, crop_picture
 from fidgety.runtime.heatmap_pose import decode_heatmaps, decode_simcc
 from fidgety.runtime.session import Session
-from fidgety.skeleton import COCO_17
+from fidgety.skeleton import COCO_17, TRUNK
 
 __all__ = [
     "BODY_TO_TRUNK",
@@ -34,7 +34,7 @@ __all__ = [
 # of 120 readings; 90 % between 1.70 and 1.75), whose detector's crops it must fit. Their centre is the middle of the
 # hips to .7 % of the trunk.
 BODY_TO_TRUNK = 1.72
-_TRUNK = COCO_17.indices("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+_TRUNK = COCO_17.indices(*TRUNK)
 _HIDDEN, _PLAIN = 0.3, 0.95  # what the description's two peaks become
 _WHOLE_TRUNK = 0.7  # mean score of shoulders and hips from which somebody is there for certain
 _MIRROR = list(COCO_17.mirror)

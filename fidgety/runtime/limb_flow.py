@@ -14,13 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.records import FloatArray, UInt8Array
-from fidgety.skeleton import Skeleton
 
-__all__ = ["FOLLOWED", "limb_flow", "trunk_px"]
+__all__ = ["FOLLOWED", "limb_flow"]
 
 # Not the elbows: they are read 8 mm too near to the shoulder, where the arm moves by .87 of what the elbow does.
 FOLLOWED = tuple(f"{side}_{joint}" for side in ("left", "right") for joint in ("wrist", "knee", "ankle"))
-_TRUNK = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 _PX_A_TRUNK = 100.0  # of a patch: 1.9 mm each; flow is good to a fiftieth of a pixel. Smaller infants are not enlarged
 _WINDOW_PX = 17  # 32 mm: the width of a limb, so that little of what lies beside it counts
 _REACH_PX = 26  # from the joint to a patch's edge: 17 px a frame, .8 m/s at 25 frames a second, are still inside
@@ -41,22 +39,16 @@ def limb_flow(before: UInt8Array, after: UInt8Array, joints_xy: FloatArray, one_
         return flow
     side = 2 * _REACH_PX + 1
     cut_px = round(side * max(one_trunk_px / _PX_A_TRUNK, 1.0))
+    scale = cut_px / side  # picture px a patch px
     for j, xy in enumerate(joints_xy):
-        corner = np.floor(xy - (cut_px - 1) / 2)
         if not _is_inside(xy, before.shape):
             continue
+        corner = np.floor(xy - (cut_px - 1) / 2)
         patches = [_patch(picture, corner, cut_px, side) for picture in (before, after)]
-        scale = cut_px / side  # picture px a patch px
         moved = _moved(patches[0], patches[1], (xy - corner + 0.5) / scale - 0.5)
         if moved is not None:
             flow[j] = moved * scale
     return flow
-
-
-def trunk_px(keypoints_xy: FloatArray, skeleton: Skeleton) -> float:
-    """Distance from the middle of the shoulders to that of the hips in keypoints (K, 2); NaN where one is missing."""
-    trunk = keypoints_xy[list(skeleton.indices(*_TRUNK))]
-    return float(np.linalg.norm(trunk[:2].mean(axis=0) - trunk[2:].mean(axis=0)))
 
 
 def _is_inside(xy: FloatArray, shape: tuple[int, ...]) -> bool:

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.records import FloatArray, Pose
-from fidgety.runtime.limb_flow import FOLLOWED, trunk_px
-from fidgety.skeleton import Skeleton
+from fidgety.runtime.limb_flow import FOLLOWED
+from fidgety.skeleton import Skeleton, trunk_px
 
 __all__ = ["LimbFollower"]
 

@@ -1,6 +1,7 @@
 """Frame -> Pose: find the infant, keep hold of it, read its landmarks.
 
-    begin (a worker reads the frame in the crop held now) -> settle (follow with the crop) -> hand the pose on
+    begin (a worker reads the frame in the crop held now) -> settle (follow with the crop; a worker tells how the
+    picture around the limbs moved) -> join both sides -> move the limbs along
 
 The detector looks at the whole picture only to start, after the track is lost, and now and then for other people. In
 between the crop follows the landmarks (crop.py). Two workers read while _LAG_FRAMES frames are in the works, so that
@@ -25,12 +26,12 @@ from fidgety.runtime.blazepose import Detection, Landmarks, Region
 from fidgety.runtime.both_sides import Reading, mean_of_both_sides
 from fidgety.runtime.crop import CropTracker
 from fidgety.runtime.devices import CPU, Device
-from fidgety.runtime.limb_flow import FOLLOWED, limb_flow, trunk_px
+from fidgety.runtime.limb_flow import FOLLOWED, limb_flow
 from fidgety.runtime.limb_follower import LimbFollower
 from fidgety.runtime.networks import detector_network, graph_of
 from fidgety.runtime.open_session import open_graph
 from fidgety.runtime.readers import open_reader
-from fidgety.skeleton import Skeleton
+from fidgety.skeleton import TRUNK, Skeleton, trunk_px
 
 __all__ = ["PoseEstimator"]
 
@@ -49,7 +50,6 @@ _APART_SHARE = 0.28
 # Of the crop: between the sides limbs differ by .01 (median), where one is misread by .2; kicks reach .08 a frame.
 _MOST_APART = 0.1
 _LIMBS = tuple(f"{side}_{joint}" for side in ("left", "right") for joint in ("elbow", "wrist", "knee", "ankle"))
-_TRUNK = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +78,6 @@ class _Settled:
     found: Landmarks | None
     is_mirrored: bool
     look: Future[_Look] | None
-    flow: Future[FloatArray] | None  # of the limbs since the frame before; None = nobody was found in one of the two
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +86,7 @@ class _Held:
 
     frame: Frame
     read_xy: FloatArray  # (J, 2) px of FOLLOWED joints
-    around_xy: FloatArray  # (J, 2) px, where their patches lie: the mean of two readings, one of each side
+    around_xy: FloatArray  # (J, 2) px, where their patches lie: the mean of the last two readings
     one_trunk_px: float
 
 
@@ -103,7 +102,7 @@ class PoseEstimator:
         self._reader = open_reader(bundle, n_each, device)
         self._limbs = self.skeleton.indices(*_LIMBS)
         self._followed = list(self.skeleton.indices(*FOLLOWED))
-        self._body = self.skeleton.indices(*_LIMBS, *_TRUNK)
+        self._body = self.skeleton.indices(*_LIMBS, *TRUNK)
         self._workers = ThreadPoolExecutor(min(n_threads, _N_WORKERS), "landmarks")
         self._crop = CropTracker(settings.crop_margin, settings.reads_both_sides)
         self._next_search_s = 0.0
@@ -136,21 +135,24 @@ class PoseEstimator:
         return self._pose(self._settle(self._begin(frame))).pose
 
     def _readings(self, frames: Iterable[Frame], flows: deque[Future[FloatArray] | None]) -> Iterator[Reading]:
-        """One reading a frame; what its limbs have moved by is put into `flows` before it."""
+        """One reading a frame; how its limbs have moved since the frame before is put into `flows` ahead of it."""
         readings: deque[_Reading] = deque()
         settled: deque[_Settled] = deque()
+
+        def settle_next() -> None:
+            settled.append(self._settle(readings.popleft()))
+            flows.append(self._flow_to(settled[-1]))
+
         with self._workers:
             for frame in frames:
                 if len(readings) == _LAG_FRAMES:
-                    settled.append(self._settle(readings.popleft()))
+                    settle_next()
                 readings.append(self._begin(frame))
                 if len(settled) > _LAG_FRAMES:
-                    flows.append(settled[0].flow)
                     yield self._pose(settled.popleft())
-            settled.extend(self._settle(reading) for reading in readings)
-            for one in settled:
-                flows.append(one.flow)
-                yield self._pose(one)
+            while readings:
+                settle_next()
+            yield from (self._pose(one) for one in settled)
 
     def _begin(self, frame: Frame) -> _Reading:
         self._n_begun += 1
@@ -175,23 +177,22 @@ class PoseEstimator:
             is_mirrored = False
             found = self._search_when_due(frame)
         if found is None:
-            self._held = None
-            return _Settled(frame, None, is_mirrored, None, None)
+            return _Settled(frame, None, is_mirrored, None)
         self._crop.follow(found.alignment_xy, frame.time_s)
-        flow = self._flow_to(frame, found)
         self._last_limbs_xy = found.keypoints_xy[self._limbs]
-        return _Settled(frame, found, is_mirrored, self._look_when_due(frame, found), flow)
+        return _Settled(frame, found, is_mirrored, self._look_when_due(frame, found))
 
-    def _flow_to(self, frame: Frame, found: Landmarks) -> Future[FloatArray] | None:
-        """How the limbs moved since the frame before, in the works; remembers this one for the next."""
-        if not self._settings.follows_picture:
+    def _flow_to(self, settled: _Settled) -> Future[FloatArray] | None:
+        """How the limbs moved since the frame before, in the works; None = nobody was found in one of the two."""
+        held, found, self._held = self._held, settled.found, None
+        if found is None or not self._settings.follows_picture:
             return None
-        held, read_xy = self._held, found.keypoints_xy[self._followed]
+        read_xy = found.keypoints_xy[self._followed]
         around_xy = read_xy if held is None else np.float32(0.5) * (held.read_xy + read_xy)
-        self._held = _Held(frame, read_xy, around_xy, trunk_px(found.keypoints_xy, self.skeleton))
+        self._held = _Held(settled.frame, read_xy, around_xy, trunk_px(found.keypoints_xy, self.skeleton))
         if held is None:
             return None
-        return self._workers.submit(limb_flow, held.frame.luma, frame.luma, held.around_xy, held.one_trunk_px)
+        return self._workers.submit(limb_flow, held.frame.luma, settled.frame.luma, held.around_xy, held.one_trunk_px)
 
     def _agrees(self, mirrored: Landmarks, region: Region) -> bool:
         """False when the mirror image is read quite otherwise than the frame before: then it is not used."""

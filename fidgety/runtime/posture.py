@@ -13,7 +13,7 @@ from itertools import groupby
 import numpy as np
 
 from fidgety.records import BoolArray, FloatArray, Pose
-from fidgety.skeleton import Skeleton
+from fidgety.skeleton import TRUNK, Skeleton
 
 __all__ = ["TRUNK_MM", "PostureMonitor"]
 
@@ -34,7 +34,7 @@ class PostureMonitor:
     def __init__(self, skeleton: Skeleton) -> None:
         self._limbs = skeleton.indices(*_LIMBS)
         self._distal = skeleton.indices(*_DISTAL)
-        self._trunk = skeleton.indices("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+        self._trunk = skeleton.indices(*TRUNK)
         self._face = skeleton.indices("nose", "left_eye", "right_eye")
         self._legs = skeleton.indices("left_hip", "left_knee", "left_ankle", "right_hip", "right_knee", "right_ankle")
         self._waiting: list[Pose] = []

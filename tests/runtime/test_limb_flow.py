@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from fidgety.records import FloatArray, UInt8Array
-from fidgety.runtime.limb_flow import limb_flow, trunk_px
-from fidgety.skeleton import BLAZEPOSE_33
+from fidgety.runtime.limb_flow import limb_flow
 
 HEIGHT, WIDTH = 360, 480
 JOINTS = np.array([[120.3, 150.7], [340.2, 220.9]], np.float32)
@@ -37,11 +36,11 @@ def test_limb_flow_tells_by_how_much_the_picture_moved(by_xy: tuple[float, float
     np.testing.assert_allclose(flow, np.tile(by_xy, (2, 1)), atol=0.05 * max(one_trunk_px / 100, 1))
 
 
-def test_limb_flow_of_a_limb_knows_nothing_of_another(one_trunk_px: float = 100.0) -> None:
+def test_limb_flow_of_a_limb_knows_nothing_of_another() -> None:
     before = textured(2)
     after = before.copy()
     after[:, 240:] = moved(before, (4.0, 3.0))[:, 240:]
-    flow = limb_flow(before, after, JOINTS, one_trunk_px)
+    flow = limb_flow(before, after, JOINTS, 100.0)
     np.testing.assert_allclose(flow, [[0, 0], [4, 3]], atol=0.05)
 
 
@@ -68,11 +67,3 @@ def test_limb_flow_is_not_told_outside_of_the_picture_nor_between_two_sizes() ->
     assert np.isnan(limb_flow(picture, picture, outside, 100.0)).all()
     assert np.isnan(limb_flow(picture, picture[:-2], JOINTS, 100.0)).all()
     assert np.isnan(limb_flow(picture, picture, JOINTS, float("nan"))).all()
-
-
-def test_trunk_px_is_the_distance_from_shoulders_to_hips(lying_xy: FloatArray) -> None:
-    ends = [
-        lying_xy[list(BLAZEPOSE_33.indices(f"left_{joint}", f"right_{joint}"))].mean(axis=0)
-        for joint in ("shoulder", "hip")
-    ]
-    assert trunk_px(lying_xy, BLAZEPOSE_33) == pytest.approx(np.hypot(*(ends[0] - ends[1])))

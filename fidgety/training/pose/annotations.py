@@ -17,11 +17,10 @@ import numpy as np
 
 from fidgety.errors import UsageError
 from fidgety.records import FloatArray, UInt8Array
-from fidgety.skeleton import COCO_17
+from fidgety.skeleton import COCO_17, TRUNK
 
 __all__ = ["AnnotatedFrame", "place_keypoints", "read_annotations", "read_coco", "recording_of", "split_recordings"]
 
-_TRUNK = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")  # without them no crop can be laid
 _MIN_KEYPOINTS = 6
 
 
@@ -104,7 +103,7 @@ def place_keypoints(found: Mapping[str, tuple[float, float]], where: str) -> Flo
     Raises UsageError where shoulders or hips, or too many of the others, are missing.
     """
     named = {name.strip().lower().replace(" ", "_").replace("-", "_"): xy for name, xy in found.items()}
-    if missing := [name for name in _TRUNK if name not in named]:
+    if missing := [name for name in TRUNK if name not in named]:  # without them no crop can be laid
         raise UsageError(f"{where}: {missing[0]} is not annotated; the crop is laid from both shoulders and hips")
     known = [name for name in COCO_17.keypoints if name in named]
     if len(known) < _MIN_KEYPOINTS:
