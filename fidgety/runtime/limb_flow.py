@@ -4,7 +4,7 @@ A pose network reads a joint from the whole body, so a moving foot shows at the 
 one of 8 or 12. What lies around the joint in the picture moves as the joint does and knows nothing of the other limbs:
 optical flow (Lucas and Kanade 1981, pyramidal after Bouguet 2001, OpenCV's) measures it to some hundredths of a mm.
 It is asked both ways; a joint whose patch does not come back to where it began, or holds nothing to hold on to, has no
-flow. Patches are brought to one size first, so that the cost and what is seen do not hang on the camera.
+flow. Patches show the same part of the limb at about the same size, so that neither cost nor flow hang on the camera.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ __all__ = ["FOLLOWED", "limb_flow"]
 
 # Not the elbows: they are read 8 mm too near to the shoulder, where the arm moves by .87 of what the elbow does.
 FOLLOWED = tuple(f"{side}_{joint}" for side in ("left", "right") for joint in ("wrist", "knee", "ankle"))
-_PX_A_TRUNK = 100.0  # of a patch: 1.9 mm each; flow is good to a fiftieth of a pixel. Smaller infants are not enlarged
-_WINDOW_PX = 17  # 32 mm: the width of a limb, so that little of what lies beside it counts
-_REACH_PX = 26  # from the joint to a patch's edge: 17 px a frame, .8 m/s at 25 frames a second, are still inside
+_PX_A_TRUNK = 100.0  # or up to twice as many after binning: 1 to 1.9 mm each; flow is good to a fiftieth of a pixel
+# Of a trunk, and at least so many pixels each way where the infant is small:
+_WINDOW_TRUNKS, _LEAST_WINDOW_PX = 0.085, 8  # 16 mm: the width of a limb in all, so that little beside it counts
+_REACH_TRUNKS, _LEAST_REACH_PX = 0.26, 26  # to a patch's edge: .8 m/s at 25 frames a second stay inside
 _PYRAMID = 1  # levels above the patch's own
 _STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.01)
-_MOST_RETURN_PX = 0.3  # there and back again; .01 (median) on rendered limbs, more than 1 where a real one is lost
+# There and back again: .0001 of a trunk (median) on rendered limbs, more than .01 where a real one is lost.
+_MOST_RETURN_TRUNKS, _LEAST_RETURN_PX = 0.003, 0.3
 
-Points = NDArray[np.float64]
+Points = NDArray[np.float32]
 
 
 def limb_flow(before: UInt8Array, after: UInt8Array, joints_xy: FloatArray, one_trunk_px: float) -> FloatArray:
@@ -35,19 +37,25 @@ def limb_flow(before: UInt8Array, after: UInt8Array, joints_xy: FloatArray, one_
     before, after: luma (H, W) of the same size, else nothing is told; one_trunk_px: length of the infant's trunk.
     """
     flow = np.full((len(joints_xy), 2), np.nan, np.float32)
-    if before.shape != after.shape or not np.isfinite(one_trunk_px):
+    inside = np.flatnonzero([_is_inside(xy, before.shape) for xy in joints_xy])
+    if before.shape != after.shape or not np.isfinite(one_trunk_px) or not len(inside):
         return flow
-    side = 2 * _REACH_PX + 1
-    cut_px = round(side * max(one_trunk_px / _PX_A_TRUNK, 1.0))
-    scale = cut_px / side  # picture px a patch px
-    for j, xy in enumerate(joints_xy):
-        if not _is_inside(xy, before.shape):
-            continue
-        corner = np.floor(xy - (cut_px - 1) / 2)
-        patches = [_patch(picture, corner, cut_px, side) for picture in (before, after)]
-        moved = _moved(patches[0], patches[1], (xy - corner + 0.5) / scale - 0.5)
-        if moved is not None:
-            flow[j] = moved * scale
+    n_binned = max(int(one_trunk_px // _PX_A_TRUNK), 1)  # picture px a patch px
+    a_trunk = one_trunk_px / n_binned
+    reach = max(round(_REACH_TRUNKS * a_trunk), _LEAST_REACH_PX)
+    each_way = max(round(_WINDOW_TRUNKS * a_trunk), _LEAST_WINDOW_PX)
+    side = 2 * reach + 1
+    corners = np.floor(joints_xy[inside] - side * n_binned / 2).astype(int)
+    # All patches lie side by side in one picture, so that the library is called once and not for every limb.
+    sheets = [
+        np.hstack([_patch(one, corner, n_binned, side) for corner in corners.tolist()]) for one in (before, after)
+    ]
+    start = (joints_xy[inside] - corners + 0.5) / n_binned - 0.5
+    start[:, 0] += side * np.arange(len(inside))
+    moved, returns_px = _moved(sheets[0], sheets[1], start.astype(np.float32), each_way)
+    is_told = returns_px <= max(_MOST_RETURN_TRUNKS * a_trunk, _LEAST_RETURN_PX)
+    is_told &= np.abs(moved).max(axis=1) < reach - each_way  # else it looks at the patch beside its own
+    flow[inside[is_told]] = moved[is_told] * n_binned
     return flow
 
 
@@ -56,31 +64,24 @@ def _is_inside(xy: FloatArray, shape: tuple[int, ...]) -> bool:
     return bool(np.isfinite(xy).all() and 0 <= xy[0] < width and 0 <= xy[1] < height)
 
 
-def _patch(picture: UInt8Array, corner: FloatArray, cut_px: int, side: int) -> UInt8Array:
-    """(side, side) uint8: the square of cut_px from `corner` on; beyond the picture its border repeats."""
-    left, top = int(corner[0]), int(corner[1])
+def _patch(picture: UInt8Array, corner: tuple[int, int], n_binned: int, side: int) -> UInt8Array:
+    """(side, side) uint8 means of n_binned px each way, from `corner` on; beyond the picture its border repeats."""
+    (left, top), cut_px = corner, side * n_binned
     height, width = picture.shape
     cut = picture[max(top, 0) : min(top + cut_px, height), max(left, 0) : min(left + cut_px, width)]
     if cut.shape != (cut_px, cut_px):
         edges = (max(-top, 0), max(top + cut_px - height, 0), max(-left, 0), max(left + cut_px - width, 0))
-        cut = cv2.copyMakeBorder(cut, *edges, cv2.BORDER_REPLICATE)
-    if cut_px != side:
-        cut = cv2.resize(cut, (side, side), interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(cut, np.uint8)
+        cut = np.asarray(cv2.copyMakeBorder(cut, *edges, cv2.BORDER_REPLICATE), np.uint8)
+    return cut if n_binned == 1 else np.asarray(cv2.resize(cut, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _moved(before: UInt8Array, after: UInt8Array, start_xy: FloatArray) -> Points | None:
-    """(2,) px of the patch by which its point start_xy has moved; None where the way back ends elsewhere."""
-    start = start_xy.astype(np.float32).reshape(1, 1, 2)
-    window = (_WINDOW_PX, _WINDOW_PX)
-    there, is_told, _ = cv2.calcOpticalFlowPyrLK(
-        before, after, start, None, winSize=window, maxLevel=_PYRAMID, criteria=_STOP
-    )
-    if not is_told[0, 0]:
-        return None
-    back, is_told, _ = cv2.calcOpticalFlowPyrLK(
-        after, before, there, None, winSize=window, maxLevel=_PYRAMID, criteria=_STOP
-    )
-    if not is_told[0, 0] or float(np.abs(back - start).max()) > _MOST_RETURN_PX:
-        return None
-    return np.asarray((there - start)[0, 0], np.float64)
+def _moved(before: UInt8Array, after: UInt8Array, start_xy: Points, each_way: int) -> tuple[Points, Points]:
+    """(J, 2) px by which the points start_xy (J, 2) have moved, and (J,) px by which the way back misses them; infinite
+    where a point is not found again."""
+    size = 2 * each_way + 1
+    how = {"winSize": (size, size), "maxLevel": _PYRAMID, "criteria": _STOP}
+    there, is_found, _ = cv2.calcOpticalFlowPyrLK(before, after, start_xy, None, **how)  # type: ignore[call-overload]
+    back, is_back, _ = cv2.calcOpticalFlowPyrLK(after, before, there, None, **how)  # type: ignore[call-overload]
+    is_known = (is_found[:, 0] > 0) & (is_back[:, 0] > 0)
+    missed = np.where(is_known, np.abs(back - start_xy).max(axis=1), np.float32(np.inf))
+    return there - start_xy, np.asarray(missed, np.float32)

@@ -9,7 +9,7 @@ import pytest
 
 from fidgety.records import FloatArray, Pose
 from fidgety.runtime.limb_flow import FOLLOWED
-from fidgety.runtime.limb_follower import LimbFollower
+from fidgety.runtime.limb_follower import LimbFollower, _medians
 from fidgety.skeleton import BLAZEPOSE_33
 
 LIMBS = list(BLAZEPOSE_33.indices(*FOLLOWED))
@@ -139,3 +139,13 @@ def test_other_keypoints_are_left_alone(make_pose: Callable[..., Pose], lying_xy
     others = np.setdiff1d(np.arange(33), LIMBS)
     np.testing.assert_array_equal(given.keypoints_xy[others], lying_xy[others] + 3)
     assert np.abs(given.keypoints_xy[LIMBS] - lying_xy[LIMBS]).max() < 1
+
+
+def test_medians_are_numpys_and_zero_where_nothing_is_told() -> None:
+    rng = np.random.default_rng(4)
+    for n in range(1, 16):
+        values = rng.normal(size=(n, N))
+        values[rng.random((n, N)) < 0.4] = np.nan
+        is_told = ~np.isnan(values).all(axis=0)
+        np.testing.assert_allclose(_medians(values)[is_told], np.nanmedian(values[:, is_told], axis=0))
+        assert (_medians(values)[~is_told] == 0).all()
