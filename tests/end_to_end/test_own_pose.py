@@ -92,19 +92,20 @@ def test_chain_behind_an_own_network_finds_what_it_finds_behind_blazepose(
 ) -> None:
     own = with_network(bundle, heads["heatmap"], tmp_path / "own")
 
-    def moving() -> Iterator[Frame]:  # 30 s, as `bundle build --pose` reads: fewer windows hang on the ends of one bout
+    def sample(n_frames: int) -> Iterator[Frame]:
         with open_source(str(demo_file("sample.mp4"))) as source:
-            yield from (frame for frame, _ in zip(source.frames(), range(750), strict=False))
+            yield from (frame for frame, _ in zip(source.frames(), range(n_frames), strict=False))
 
     def still() -> Iterator[Frame]:
-        return still_frames(next(iter(moving())), 260, 25.0)
+        return still_frames(next(iter(sample(1))), 260, 25.0)
 
-    report = require_movement(own, bundle, moving, still)
-    assert report.n_windows >= 10 and report.n_still >= 1 and report.agreement >= 0.9
+    # The whole sample: of the 28 windows in its first 30 s four lie within .03 of the threshold (.47).
+    report = require_movement(own, bundle, lambda: sample(2500), still)
+    assert report.n_windows >= 100 and report.n_still >= 1 and report.agreement >= 0.9
     everywhere = replace(own.manifest.operating_point, fms_threshold=0.0)
     sees_all = replace(own, manifest=replace(own.manifest, operating_point=everywhere))
     with pytest.raises(BundleError, match="findings agree"):
-        require_movement(sees_all, bundle, moving, still)
+        require_movement(sees_all, bundle, lambda: sample(450), still)
 
 
 @pytest.mark.parametrize(
