@@ -21,7 +21,7 @@ from fidgety.records import FloatArray
 from fidgety.runtime.track import BAND_WEIGHTS, smooth_rows
 from fidgety.skeleton import COCO_17, H36M_17, Skeleton
 
-__all__ = ["Observer", "draw_observer", "mirror_points", "observe_keypoints"]
+__all__ = ["Observer", "draw_observer", "mirror_points", "observe_keypoints", "observe_single_poses"]
 
 _HIP, _THORAX = H36M_17.indices("hip", "thorax")
 # Eyes err as the nose does, ears as the head.
@@ -123,6 +123,21 @@ def observe_keypoints(
     _add_outliers(seen, observer.noise.outlier_size * torso_px, observer.outlier_rate_hz, fps, rng)
     _bridge_dropouts(seen, observer.dropout_rate_hz, fps, rng)
     return smooth_rows(seen.astype(np.float32), weights)
+
+
+def observe_single_poses(
+    keypoints_m: FloatArray, joints_m: FloatArray, camera: Camera, noise: PoseNoise, rng: np.random.Generator
+) -> FloatArray:
+    """N unrelated poses, keypoints and joints (N, 17, 3) world metres -> COCO-17 as a pose network would see them,
+    (N, 17, 2) px float32. Every one has lasting errors of its own; of single pictures no movement is known.
+    """
+    joints, _ = camera.project(joints_m)
+    trunk = joints[:, _THORAX] - joints[:, _HIP]
+    trunk = trunk[:, 0] + 1j * trunk[:, 1]
+    offset = noise.offset_mean + rng.standard_normal((len(joints), len(H36M_17), 2)) * noise.offset_sd[:, None]
+    error = (offset[..., 0] + 1j * offset[..., 1]) * (1j * trunk)[:, None]
+    seen, _ = camera.project(keypoints_m)
+    return np.asarray(seen + np.stack([error.real, error.imag], axis=-1)[:, _ERRS_AS], np.float32)
 
 
 def _turned(offset: FloatArray, joints: NDArray[np.float64]) -> NDArray[np.float64]:

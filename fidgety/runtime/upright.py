@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fidgety.records import FloatArray
 from fidgety.skeleton import COCO_17, H36M_17, joints_matrix
 
-__all__ = ["N_FEATURES", "UprightFrame", "turned_back"]
+__all__ = ["N_FEATURES", "UprightFrame", "turned_back", "upright_one_by_one"]
 
 N_FEATURES = 3 * len(COCO_17)  # x, y, score of each keypoint
 _SLOW_FRAMES = 100  # 4 s
@@ -25,6 +25,42 @@ _LONGEST_BRIDGE = 5  # rows, 200 ms: of what the track does not bridge, more are
 # (24 simulated ones) and more; half is a trunk turned by 60 degrees, or grown to twice its length.
 _LEAST_FIT = 0.5
 _HIP, _THORAX = H36M_17.indices("hip", "thorax")
+
+
+def upright_one_by_one(
+    keypoints_xy: FloatArray, scores: FloatArray
+) -> tuple[FloatArray, FloatArray, NDArray[np.complex128]]:
+    """`UprightFrame.apply` of N single poses: each one stands by its own trunk. Rows without a trunk are unknown."""
+    seen = _Seen(keypoints_xy)
+    trunk = np.where(seen.has_trunk, seen.trunk, 0j)
+    return *seen.stood_upright(scores, trunk, seen.has_trunk), trunk
+
+
+class _Seen:
+    """T rows as complex numbers, px: keypoints `points` (T, 17) and joints `joints` (T, 17), 0 where unknown."""
+
+    def __init__(self, keypoints_xy: FloatArray) -> None:
+        self._is_known = np.isfinite(keypoints_xy).all(axis=-1)  # (T, 17)
+        self._points = np.where(self._is_known, keypoints_xy[..., 0] + 1j * keypoints_xy[..., 1], 0.0)
+        matrix = joints_matrix(COCO_17)
+        parts = (matrix > 0).T.astype(np.float32)
+        self._joints = self._points @ matrix.T
+        self._has_joint = self._is_known.astype(np.float32) @ parts > parts.sum(axis=0) - 0.5
+        self.trunk = self._joints[:, _THORAX] - self._joints[:, _HIP]
+        self.has_trunk = self._has_joint[:, _HIP] & self._has_joint[:, _THORAX]
+
+    def stood_upright(
+        self, scores: FloatArray, trunk: NDArray[np.complex128], is_fitting: NDArray[np.bool_]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Features (T, 51) and joints in the plane (T, 17, 2), root at the hips, by the trunks (T,) given."""
+        root = self._joints[:, _HIP, None]
+        is_placed = self._has_joint[:, _HIP] & is_fitting & (trunk != 0)
+        turn = np.where(is_placed, -1j / np.where(trunk == 0, 1.0, trunk), 0.0)[:, None]
+        upright = (self._points - root) * turn * self._is_known
+        in_plane = (self._joints - root) * turn * self._has_joint
+        shown = np.where(self._is_known & (turn != 0), scores, 0.0)
+        features = np.stack([upright.real, upright.imag, shown], axis=-1).reshape(len(shown), N_FEATURES)
+        return features.astype(np.float32), np.stack([in_plane.real, in_plane.imag], axis=-1).astype(np.float32)
 
 
 class UprightFrame:
@@ -44,24 +80,9 @@ class UprightFrame:
         in the plane (T, 17, 2) float32, both upright in trunk lengths, 0 where unknown, and the slow trunk (T,) px. Of
         rows in which the hips are not seen, or the slow trunk does not fit, nothing is known.
         """
-        is_known = np.isfinite(keypoints_xy).all(axis=-1)  # (T, 17)
-        points = np.where(is_known, keypoints_xy[..., 0] + 1j * keypoints_xy[..., 1], 0.0)
-        matrix = joints_matrix(COCO_17)
-        joints = points @ matrix.T
-        has_joint = is_known.astype(np.float32) @ (matrix > 0).T.astype(np.float32) > (matrix > 0).sum(axis=1) - 0.5
-        has_trunk = has_joint[:, _HIP] & has_joint[:, _THORAX]
-        trunk, is_fitting = self._follow(joints[:, _THORAX] - joints[:, _HIP], has_trunk)
-        root = joints[:, _HIP, None]
-        is_placed = has_joint[:, _HIP] & is_fitting & (trunk != 0)
-        turn = np.where(is_placed, -1j / np.where(trunk == 0, 1.0, trunk), 0.0)[:, None]
-        upright, in_plane = (points - root) * turn * is_known, (joints - root) * turn * has_joint
-        shown = np.where(is_known & (turn != 0), scores, 0.0)
-        features = np.stack([upright.real, upright.imag, shown], axis=-1).reshape(len(points), N_FEATURES)
-        return (
-            features.astype(np.float32),
-            np.stack([in_plane.real, in_plane.imag], axis=-1).astype(np.float32),
-            trunk,
-        )
+        seen = _Seen(keypoints_xy)
+        trunk, is_fitting = self._follow(seen.trunk, seen.has_trunk)
+        return *seen.stood_upright(scores, trunk, is_fitting), trunk
 
     def _follow(
         self, trunks: NDArray[np.complex128], is_known: NDArray[np.bool_]

@@ -1,8 +1,9 @@
 """Trains the lifter on simulated infants and writes weights, graph and log.
 
-    infants --pairs--> windows --Lifter--> joints: place + velocity + bones --> weights --export--> streaming graph
+    infants --pairs--> windows     --Lifter--------> joints: place + velocity + bones --+
+            --stills-> single poses --Lifter.still-> joints: place + bones -------------+--> weights --export--> graph
 
-Windows are drawn afresh for every step. Figures of the log are of infants held out of training.
+Both are drawn afresh for every step. Figures of the log are of infants held out of training.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from fidgety.phantom.pose_noise import PoseNoise, default_pose_noise
 from fidgety.training.lifting.losses import bone_loss, place_loss, velocity_loss
 from fidgety.training.lifting.measure import aligned_error, depth_sign_share, side_share
 from fidgety.training.lifting.pairs import Pairs, Posed, draw_pairs, simulate_posed
+from fidgety.training.lifting.stills import Stills
 from fidgety.training.log import LogRow, write_curve, write_json
 from fidgety.training.networks.lifter import CHANNELS, DILATIONS, Lifter
 
@@ -42,6 +44,8 @@ class LifterProtocol:
     channels: int = CHANNELS
     dilations: tuple[int, ...] = DILATIONS
     batch: int = 16
+    n_postures: int = 40_000  # to draw single poses from
+    cameras: int = 48  # per step, of 8 single poses each
     rows: int = 96  # lifted rows of a window
     steps: int = 3000
     rate: float = 1e-3
@@ -51,7 +55,17 @@ class LifterProtocol:
 
 LIFTER_DEMO = LifterProtocol("demo")
 LIFTER_QUICK = LifterProtocol(
-    "quick", n_infants=4, n_held_out=2, recording_s=16.0, channels=16, batch=2, rows=8, steps=3, threads=1
+    "quick",
+    n_infants=4,
+    n_held_out=2,
+    recording_s=16.0,
+    channels=16,
+    batch=2,
+    n_postures=50,
+    cameras=2,
+    rows=8,
+    steps=3,
+    threads=1,
 )
 
 
@@ -73,7 +87,8 @@ def train_lifter(out_dir: Path, seed: int = 1, protocol: LifterProtocol = LIFTER
     lifter = Lifter(protocol.channels, protocol.dilations)
     rng = np.random.default_rng([seed, 1])
     check = draw_pairs(rng, held_out, 4 * protocol.n_held_out, protocol.rows, noise, lifter.reach)
-    rows = _fit(lifter, protocol, seed, infants, check, noise)
+    stills = Stills(np.random.default_rng([seed, 2]), infants, protocol.n_postures)
+    rows = _fit(lifter, protocol, seed, infants, stills, check, noise)
     weights = {name: value.numpy() for name, value in lifter.state_dict().items() if "num_batches" not in name}
     weights["dilations"] = np.array(protocol.dilations)
     np.savez(out_dir / "lifter.npz", **weights)
@@ -82,7 +97,13 @@ def train_lifter(out_dir: Path, seed: int = 1, protocol: LifterProtocol = LIFTER
 
 
 def _fit(
-    lifter: Lifter, protocol: LifterProtocol, seed: int, infants: Sequence[Posed], check: Pairs, noise: PoseNoise
+    lifter: Lifter,
+    protocol: LifterProtocol,
+    seed: int,
+    infants: Sequence[Posed],
+    stills: Stills,
+    check: Pairs,
+    noise: PoseNoise,
 ) -> list[LogRow]:
     rng = np.random.default_rng([seed, 0])
     lifter.train()
@@ -91,12 +112,15 @@ def _fit(
     rows: list[LogRow] = []
     for step in range(1, protocol.steps + 1):
         pairs = draw_pairs(rng, infants, protocol.batch, protocol.rows, noise, lifter.reach)
-        lifted, true = lifter(torch.from_numpy(pairs.features), torch.from_numpy(pairs.in_plane)), pairs.joints
-        target = torch.from_numpy(true)
+        lifted, true = lifter(*_seen(pairs)), torch.from_numpy(pairs.joints)
+        poses = stills.draw(rng, protocol.cameras, noise)
+        lifted_still, true_still = lifter.still(*_seen(poses)), torch.from_numpy(poses.joints)
         losses = {
-            "place": place_loss(lifted, target),
-            "velocity": _VELOCITY_WEIGHT * velocity_loss(lifted, target),
-            "bones": _BONE_WEIGHT * bone_loss(lifted, target),
+            "place": place_loss(lifted, true),
+            "velocity": _VELOCITY_WEIGHT * velocity_loss(lifted, true),
+            "bones": _BONE_WEIGHT * bone_loss(lifted, true),
+            "still_place": place_loss(lifted_still, true_still),
+            "still_bones": _BONE_WEIGHT * bone_loss(lifted_still, true_still),
         }
         optimiser.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
@@ -111,12 +135,16 @@ def _fit(
     return rows
 
 
+def _seen(pairs: Pairs) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.from_numpy(pairs.features), torch.from_numpy(pairs.in_plane)
+
+
 @torch.inference_mode()
 def _figures(lifter: Lifter, check: Pairs) -> dict[str, float]:
     """Held-out figures; `flat` is the same with the keypoints left in the plane."""
     was_training = lifter.training
     lifter.eval()
-    lifted = lifter(torch.from_numpy(check.features), torch.from_numpy(check.in_plane)).numpy().astype(np.float64)
+    lifted = lifter(*_seen(check)).numpy().astype(np.float64)
     lifter.train(was_training)
     true = check.joints.astype(np.float64)
     reach = lifter.reach

@@ -1,9 +1,9 @@
 """Simulated infants -> pairs for the lifter: COCO-17 keypoints as the device would see them, true H36M-17 joints.
 
-Every draw puts the infant into another posture (`postures.py`), looks through a new camera (overhead to 70 degrees, any
-turn, any distance) with new pose errors (`phantom/observe.py`), and hides keypoints: for moments, for the whole window,
-or a whole group of them. Limbs are misread for seconds, and scored low then, as real ones that are drawn up. Some
-windows hold one pose, seen once.
+Every draw puts the infant into another posture (`postures.py`), gives it another build (`proportions.py`), looks
+through a new camera (overhead to 70 degrees, any turn, any distance) with new pose errors (`phantom/observe.py`), and
+hides keypoints: for moments, for the whole window, or a whole group of them. Limbs are misread for seconds, and scored
+low then, as real ones that are drawn up. Single poses come from `stills.py`.
 """
 
 from __future__ import annotations
@@ -14,27 +14,29 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fidgety.phantom.camera import Camera
 from fidgety.phantom.cohort import simulate_cohort
 from fidgety.phantom.kinematics import coco17, h36m17
-from fidgety.phantom.observe import Observer, draw_observer, observe_keypoints
+from fidgety.phantom.observe import draw_observer, observe_keypoints
 from fidgety.phantom.pose_noise import PoseNoise
 from fidgety.records import FloatArray
 from fidgety.runtime.upright import UprightFrame
 from fidgety.skeleton import COCO_17, H36M_17, joints_matrix
 from fidgety.training.lifting.postures import in_other_posture
+from fidgety.training.lifting.proportions import in_other_proportions
 
-__all__ = ["Pairs", "Posed", "draw_pairs", "simulate_posed"]
+__all__ = ["GROUPS", "MOST_TILT_DEG", "Pairs", "Posed", "draw_pairs", "simulate_posed", "true_upright"]
 
 FPS = 25.0
 _WARM_UP = 60  # rows before a window, from which the slow trunk comes
-_MOST_TILT_DEG = 70.0  # beyond the 45 that recordings are asked for, so that 45 is no edge
-_OTHER_POSTURE_SHARE = 0.7
-_SINGLE_POSE_SHARE, _AT_AN_END_SHARE = 0.1, 0.2
+MOST_TILT_DEG = 70.0  # beyond the 45 that recordings are asked for, so that 45 is no edge
+_OTHER_POSTURE_SHARE, _OTHER_BUILD_SHARE = 0.7, 0.7
+_AT_AN_END_SHARE = 0.2
 _MISREAD_SHARE = 0.3  # of windows
 _MISREAD_TRUNKS = 0.3  # SD of how far off
 _HIP, _THORAX = H36M_17.indices("hip", "thorax")
 # Legs tucked away, an arm under a blanket, the face turned off or blurred: groups go together.
-_GROUPS = (
+GROUPS = (
     COCO_17.indices("nose", "left_eye", "right_eye", "left_ear", "right_ear"),
     COCO_17.indices("left_elbow", "left_wrist"),
     COCO_17.indices("right_elbow", "right_wrist"),
@@ -49,11 +51,6 @@ class Posed:
 
     keypoints_m: FloatArray
     joints_m: FloatArray
-
-    @property
-    def trunk_m(self) -> float:
-        """Median distance from hip to thorax."""
-        return float(np.median(np.linalg.norm(self.joints_m[:, _THORAX] - self.joints_m[:, _HIP], axis=-1)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,34 +93,36 @@ def _draw(
     keypoints_m, joints_m = infant.keypoints_m[rows], infant.joints_m[rows]
     if rng.random() < _OTHER_POSTURE_SHARE:
         keypoints_m, joints_m = in_other_posture(rng, keypoints_m, joints_m)
-    observer = draw_observer(rng, joints_m, noise, _MOST_TILT_DEG)
+    if rng.random() < _OTHER_BUILD_SHARE:
+        keypoints_m, joints_m = in_other_proportions(rng, keypoints_m, joints_m)
+    observer = draw_observer(rng, joints_m, noise, MOST_TILT_DEG)
     xy = observe_keypoints(keypoints_m, joints_m, observer, rng)
     scores = _scores(rng, xy)
     _hide(rng, xy, scores)
     features, in_plane, trunk = UprightFrame().apply(xy, scores)
-    true = _seen_by(observer, joints_m) / infant.trunk_m
-    turn = (-1j * np.conj(trunk / np.abs(trunk)))[:, None]  # the turn that stands the slow trunk upright
-    plane = (true[..., 0] + 1j * true[..., 1]) * turn
-    upright = np.stack([plane.real, plane.imag, true[..., 2]], axis=-1).astype(np.float32)
+    upright = true_upright(observer.camera, joints_m, trunk)
     pick = _WARM_UP + _rows_shown(rng, n_all, reach)
     return features[pick], in_plane[pick], upright[pick[reach : n_all - reach]]
 
 
 def _rows_shown(rng: np.random.Generator, n_all: int, reach: int) -> NDArray[np.int64]:
-    """(n_all,) which row stands where: at an end of a recording the last one repeats, of a single pose all do."""
-    rows, kind = np.arange(n_all), rng.random()
-    if kind < _SINGLE_POSE_SHARE:
-        return np.full(n_all, int(rng.integers(n_all)))
-    if kind < _SINGLE_POSE_SHARE + _AT_AN_END_SHARE:
+    """(n_all,) which row stands where: at an end of a recording the last one repeats."""
+    rows = np.arange(n_all)
+    if rng.random() < _AT_AN_END_SHARE:
         outside = int(rng.integers(1, reach + 1))
         return np.clip(rows, outside, None) if rng.random() < 0.5 else np.clip(rows, None, n_all - 1 - outside)
     return rows
 
 
-def _seen_by(observer: Observer, joints_m: FloatArray) -> NDArray[np.float64]:
-    """World joints (T, 17, 3) -> camera axes (x right, y down, z away), metres, root at the hip of each frame."""
-    seen = observer.camera.to_camera(joints_m)
-    return np.asarray(seen - seen[:, _HIP : _HIP + 1])
+def true_upright(camera: Camera, joints_m: FloatArray, trunk: NDArray[np.complex128]) -> FloatArray:
+    """World joints (T, 17, 3), metres -> what the lifter is to tell, (T, 17, 3) float32: camera's axes, turned as the
+    seen trunks (T,) are stood upright, root at the hip of each row, trunk lengths of the infant.
+    """
+    seen = camera.to_camera(joints_m)
+    seen = (seen - seen[:, _HIP : _HIP + 1]) / np.median(np.linalg.norm(seen[:, _THORAX] - seen[:, _HIP], axis=-1))
+    turn = (-1j * np.conj(trunk / np.maximum(np.abs(trunk), 1e-9)))[:, None]
+    plane = (seen[..., 0] + 1j * seen[..., 1]) * turn
+    return np.stack([plane.real, plane.imag, seen[..., 2]], axis=-1).astype(np.float32)
 
 
 def _scores(rng: np.random.Generator, xy: FloatArray) -> FloatArray:
@@ -134,7 +133,7 @@ def _scores(rng: np.random.Generator, xy: FloatArray) -> FloatArray:
     n_rows = len(xy)
     scores = np.clip(rng.normal(0.9, 0.08, (n_rows, len(COCO_17))), 0.05, 1.0).astype(np.float32)
     if rng.random() < _MISREAD_SHARE:
-        limb = _GROUPS[int(rng.integers(1, len(_GROUPS)))]
+        limb = GROUPS[int(rng.integers(1, len(GROUPS)))]
         at, length = int(rng.integers(0, n_rows)), int(rng.integers(25, n_rows))
         rows = slice(at, min(at + length, n_rows))
         shape = (rows.stop - rows.start, len(limb))
@@ -154,16 +153,16 @@ def _hide(rng: np.random.Generator, xy: FloatArray, scores: FloatArray) -> None:
     """Hides keypoints in `xy` (T, 17, 2) and `scores` (T, 17), in place: NaN, score 0."""
     n_rows = len(xy)
     if rng.random() < 0.25:
-        _mask(xy, scores, slice(None), _GROUPS[int(rng.integers(len(_GROUPS)))])
+        _mask(xy, scores, slice(None), GROUPS[int(rng.integers(len(GROUPS)))])
     if rng.random() < 0.1:
-        _mask(xy, scores, slice(None), _GROUPS[0])
+        _mask(xy, scores, slice(None), GROUPS[0])
     for _ in range(rng.poisson(1.5)):
         at, length = int(rng.integers(_WARM_UP // 2, n_rows)), int(rng.integers(5, 80))  # the trunk is seen first
         rows = slice(at, at + length)
         if rng.random() < 0.2:
             _mask(xy, scores, rows, list(range(len(COCO_17))))
         else:
-            _mask(xy, scores, rows, _GROUPS[int(rng.integers(len(_GROUPS)))])
+            _mask(xy, scores, rows, GROUPS[int(rng.integers(len(GROUPS)))])
 
 
 def _mask(xy: FloatArray, scores: FloatArray, rows: slice, keypoints: list[int]) -> None:

@@ -45,6 +45,12 @@ _J = len(H36M_17)
 _N_OUTPUTS = 3 * _J + 2 * N_BONES  # of each joint a factor and an offset in x and y; of each bone log length and turn
 
 
+def _at_rest(layer: nn.Conv1d, norm: nn.BatchNorm1d, values: Tensor) -> Tensor:
+    """Convolution, norm and ReLU of rows that are all alike: (N, C, 1) -> (N, C', 1)."""
+    convolved = F.conv1d(values, layer.weight.sum(dim=-1, keepdim=True))
+    return F.relu(F.batch_norm(convolved, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps))
+
+
 class _Block(nn.Module):
     """Dilated convolution of running means, then 1 x 1, beside a shortcut: (B, C, T + 2 reach) -> (B, C, T)."""
 
@@ -62,6 +68,12 @@ class _Block(nn.Module):
         inside = self.dropout(F.relu(self.wide_norm(self.wide(self.mean(values)))))
         inside = self.dropout(F.relu(self.point_norm(self.point(inside))))
         added: Tensor = values[:, :, self.reach : -self.reach] + inside
+        return added
+
+    def still(self, values: Tensor) -> Tensor:
+        """`forward` of rows that are all alike: (N, C, 1) -> (N, C, 1)."""
+        inside = self.dropout(_at_rest(self.wide, self.wide_norm, values))
+        added: Tensor = values + self.dropout(_at_rest(self.point, self.point_norm, inside))
         return added
 
 
@@ -91,16 +103,36 @@ class Lifter(nn.Module):
         for block in self.blocks:
             values = block(values)
         raw = self.leave(values).transpose(1, 2)
-        factor, offset, length, turn = torch.split(raw, [_J, 2 * _J, N_BONES, N_BONES], dim=-1)
         near = in_plane[:, self.reach - SLOW_REACH : SLOW_REACH - self.reach]
-        correction = near * (MOST_FACTOR * torch.tanh(factor))[..., None] + offset.reshape(*offset.shape[:2], _J, 2)
-        slow = torch.cat([correction.flatten(2), length], dim=-1).transpose(1, 2)
+        correction, length, turn = self._told(raw, near)
+        slow = torch.cat([correction, length], dim=-1).transpose(1, 2)
         for rows in SLOW_ROWS:
             slow = F.avg_pool1d(slow, rows, stride=1)
         correction, length = torch.split(slow.transpose(1, 2), [2 * _J, N_BONES], dim=-1)
-        plane = in_plane[:, self.reach : -self.reach] + correction.reshape(*correction.shape[:2], _J, 2)
-        in_depth = self._depths(plane, length.exp(), turn[:, SLOW_REACH:-SLOW_REACH].tanh())
-        return torch.cat([plane, in_depth[..., None]], dim=-1)
+        return self._joints(in_plane[:, self.reach : -self.reach], correction, length, turn[:, SLOW_REACH:-SLOW_REACH])
+
+    def still(self, features: Tensor, in_plane: Tensor) -> Tensor:
+        """`forward` of N infants that do not move, one row of each: (N, 51), (N, 17, 2) -> (N, 17, 3).
+
+        The mean of rows that are alike is the row, and a kernel is the sum of its taps. Batch norms go by what they
+        have seen so far: windows alone feed them.
+        """
+        values = _at_rest(self.enter, self.enter_norm, features[..., None])
+        for block in self.blocks:
+            values = block.still(values)  # type: ignore[operator]
+        raw = self.leave(values).transpose(1, 2)
+        correction, length, turn = self._told(raw, in_plane[:, None])
+        return self._joints(in_plane[:, None], correction, length, turn)[:, 0]
+
+    def _told(self, raw: Tensor, plane: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Corrections in the plane (B, T, 34), the bones' log lengths and turns (B, T, 15)."""
+        factor, offset, length, turn = torch.split(raw, [_J, 2 * _J, N_BONES, N_BONES], dim=-1)
+        correction = plane * (MOST_FACTOR * torch.tanh(factor))[..., None] + offset.reshape(*plane.shape)
+        return correction.flatten(2), length, turn
+
+    def _joints(self, plane: Tensor, correction: Tensor, length: Tensor, turn: Tensor) -> Tensor:
+        plane = plane + correction.reshape(*plane.shape)
+        return torch.cat([plane, self._depths(plane, length.exp(), turn.tanh())[..., None]], dim=-1)
 
     def _depths(self, plane: Tensor, length: Tensor, turn: Tensor) -> Tensor:
         """Joints in the plane (B, T, 17, 2), the bones' lengths and turns (B, T, 15) -> depths (B, T, 17)."""

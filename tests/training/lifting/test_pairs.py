@@ -38,14 +38,14 @@ def test_draw_pairs_shapes_and_seed(infants: list[Posed]) -> None:
 
 
 def test_draw_pairs_the_true_joints_stand_as_the_keypoints_do(infants: list[Posed], silent: PoseNoise) -> None:
-    pairs = draw_pairs(np.random.default_rng(2), infants, 12, 20, silent, REACH)
+    pairs = draw_pairs(np.random.default_rng(2), infants, 100, 20, silent, REACH)
     seen = pairs.in_plane[:, REACH:-REACH]
     is_known = (seen != 0).any(axis=-1)
     off = np.linalg.norm(seen - pairs.joints[..., :2], axis=-1)[is_known]
-    assert np.median(off) < 0.25 and np.quantile(off, 0.95) < 0.9  # what perspective and tilt leave
+    assert np.median(off) < 0.1 and np.quantile(off, 0.95) < 0.6  # what perspective and tilt leave
     trunk = pairs.joints[:, :, THORAX] - pairs.joints[:, :, HIP]
     assert np.linalg.norm(trunk, axis=-1) == pytest.approx(1.0, abs=0.06)
-    assert (trunk[..., 1] < -0.6).all() and np.abs(trunk[..., 0]).max() < 0.25
+    assert (trunk[..., 1] < -0.25).all() and np.abs(trunk[..., 0]).max() < 0.25
     assert (pairs.joints[:, :, HIP] == 0).all()
 
 
@@ -67,11 +67,3 @@ def test_draw_pairs_what_is_misread_is_scored_low(infants: list[Posed], silent: 
         off = np.linalg.norm(seen[:, :, joint] - true[:, :, joint], axis=-1)
         told = score[:, :, keypoint]
         assert np.median(off[(told > 0) & (told < 0.5)]) > 2 * np.median(off[told > 0.7])
-
-
-def test_draw_pairs_holds_single_poses(infants: list[Posed], silent: PoseNoise) -> None:
-    pairs = draw_pairs(np.random.default_rng(7), infants, 60, 20, silent, REACH)
-    stands = (np.ptp(pairs.features, axis=1) == 0).all(axis=1)
-    assert 1 <= stands.sum() <= 15  # a tenth
-    assert (np.ptp(pairs.joints[stands], axis=1) == 0).all()
-    assert (np.ptp(pairs.joints[~stands], axis=1) > 0).any(axis=(1, 2)).all()

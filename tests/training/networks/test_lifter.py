@@ -52,3 +52,19 @@ def test_lifter_unturned_bones_stay_in_the_plane(lifter: Lifter) -> None:
 def test_lifter_bones_longer_in_the_plane_than_told_get_hardly_any_depth(lifter: Lifter) -> None:
     lifted, _ = lift(lifter, 1e-3, 9.0)
     assert bones_of(lifted)[..., 2].abs().max().item() < SOFTNESS * 1.01
+
+
+def test_lifter_still_is_what_a_window_of_one_row_repeated_gives() -> None:
+    torch.manual_seed(2)
+    lifter = Lifter(16, (1, 3))
+    for norm in (module for module in lifter.modules() if isinstance(module, torch.nn.BatchNorm1d)):
+        norm.running_mean = torch.randn(16)
+        norm.running_var = torch.rand(16) + 0.5
+    lifter.eval()
+    features, in_plane = torch.randn(5, 51), torch.randn(5, 17, 2)
+    n = 2 * lifter.reach + 1
+    with torch.inference_mode():
+        window = lifter(features[:, None].repeat(1, n, 1), in_plane[:, None].repeat(1, n, 1, 1))[:, 0]
+        still = lifter.still(features, in_plane)
+    assert torch.allclose(still, window, atol=1e-4)
+    assert still.std() > 0.1
