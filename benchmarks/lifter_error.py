@@ -1,14 +1,18 @@
 """The bundle's lifter against the pose network's own 3D and against flat joints, where the truth is known.
 
-    python benchmarks/lifter_error.py RECORDING.mp4 [RECORDING.mp4 ...] [--pairs POSES.npz]
+    python benchmarks/lifter_error.py RECORDING.mp4 [RECORDING.mp4 ...] [--pairs POSES.npz] [--lifters FOLDER ...]
 
 RECORDINGs are rendered ones with their truth beside them. POSES.npz holds single poses: `pose2d` (N, 13, 2) px,
 `pose3d` (N, 13, 3) in any axes and `valid` (N, 13), of 13 joints (0 head; 1, 3, 5 the right and 2, 4, 6 the left arm;
 7, 9, 11 the right and 8, 10, 12 the left leg). Prints the mean error of the joints after similarity alignment in trunk
-lengths, the share of bones whose depth has the right sign and of limb joints that lie on their own side.
+lengths, the share of bones whose depth has the right sign (of all that truly point away or near, and of those that the
+lifter tells as clearly) and of limb joints that lie on their own side, and by how much limb bones grow and shrink.
+FOLDERs are what `fidgety train-lifter` wrote, of any size; without them the bundle's lifter is judged.
 """
 
 import argparse
+import statistics
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,17 +24,28 @@ from fidgety.bundle import Bundle, default_bundle_path, open_bundle
 from fidgety.phantom.truth import read_camera, read_truth
 from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.source import open_source
+from fidgety.runtime.stream_lifter import StreamLifter
 from fidgety.runtime.track import smooth_rows
 from fidgety.skeleton import BLAZEPOSE_33, COCO_17, H36M_17, joints_matrix
-from fidgety.training.lifting.graph import LifterGraph, lift_keypoints
-from fidgety.training.lifting.measure import aligned_distance, aligned_error, depth_sign_share, side_share
+from fidgety.training.lifting.graph import LifterGraph, lift_keypoints, open_lifter
+from fidgety.training.lifting.measure import (
+    aligned_distance,
+    aligned_error,
+    bone_variation,
+    depth_sign_share,
+    side_share,
+)
 
 _HIP, _THORAX = H36M_17.indices("hip", "thorax")
+_ENDS = ("elbow", "wrist", "knee", "ankle")
 _THIRTEEN = {
     f"{'right' if i % 2 else 'left'}_{joint}": i
     for first, joint in ((1, "shoulder"), (3, "elbow"), (5, "wrist"), (7, "hip"), (9, "knee"), (11, "ankle"))
     for i in (first, first + 1)
 }
+_LIMB_BONES = [i for i, (_, far) in enumerate(H36M_17.bones) if H36M_17.keypoints[far].endswith(_ENDS)]
+_CLEAR = 0.15  # trunk lengths: a bone that points so far away or near
+_N_TIMED_ROWS = 3000
 _MOST_CAMERA_DEG = 45.0  # off the infant's front: what recordings are asked for
 _MOST_OFF_PX = 30.0  # of a weak perspective fit: with more it does not tell where the camera stood
 
@@ -43,7 +58,7 @@ class Poses:
     true: np.ndarray
 
 
-def of_recording(bundle: Bundle, lifter: LifterGraph, path: Path) -> Poses:
+def of_recording(bundle: Bundle, lifters: dict[str, LifterGraph], path: Path) -> Poses:
     """Every 5th frame in which an infant was found."""
     with open_source(str(path)) as source:
         poses = list(PoseEstimator(bundle).poses(source.frames()))
@@ -57,12 +72,9 @@ def of_recording(bundle: Bundle, lifter: LifterGraph, path: Path) -> Poses:
     matrix = joints_matrix(BLAZEPOSE_33)
     true = camera.to_camera(truth.joints_m[kept])
     use = np.flatnonzero(is_found)[::5]
-    flat = np.concatenate([matrix @ xy, np.zeros((len(xy), 17, 1), np.float32)], axis=-1)
-    kinds = {
-        "lifter": lift_keypoints(seen[:, coco], lifter, scores[:, coco]),
-        "pose network's world": matrix @ world,
-        "flat": flat,
-    }
+    kinds = {name: lift_keypoints(seen[:, coco], lifter, scores[:, coco]) for name, lifter in lifters.items()}
+    kinds["pose network's world"] = matrix @ world
+    kinds["flat"] = np.concatenate([matrix @ xy, np.zeros((len(xy), 17, 1), np.float32)], axis=-1)
     return Poses({kind: joints[use] for kind, joints in kinds.items()}, true[use])
 
 
@@ -74,10 +86,30 @@ def tell_recordings(found: list[Poses]) -> None:
         joints = np.concatenate([one.kinds[kind] for one in found]).astype(np.float64)
         joints -= joints[:, _HIP, None]
         trunks = [np.linalg.norm(one[:, _THORAX], axis=-1)[:, None, None] for one in (joints, true)]
+        varies = [bone_variation(one.kinds[kind])[_LIMB_BONES].mean() for one in found]
         print(
             f"{kind:>24}: aligned error {aligned_error(joints, true).mean():.3f}, "
-            f"depth sign right {depth_sign_share(joints, true):.1%}, "
-            f"side right {side_share(joints / trunks[0], true / trunks[1]):.1%}"
+            f"depth sign right {depth_sign_share(joints, true):.1%} "
+            f"(told clearly: {depth_sign_share(joints, true, told_only=True):.1%}), "
+            f"side right {side_share(joints / trunks[0], true / trunks[1]):.1%}, "
+            f"limb bones vary by {np.mean(varies):.3f}"
+        )
+
+
+def tell_sizes(lifters: dict[str, LifterGraph]) -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(0, 1, (_N_TIMED_ROWS, 51)).astype(np.float32)
+    in_plane = rng.normal(0, 1, (_N_TIMED_ROWS, 17, 2)).astype(np.float32)
+    for name, lifter in lifters.items():
+        times = []
+        for _ in range(3):
+            stream = StreamLifter(lifter.path, lifter.settings.channels, lifter.settings.dilations)
+            start = time.perf_counter()
+            stream.push(features, in_plane)
+            times.append((time.perf_counter() - start) / _N_TIMED_ROWS * 1e3)
+        print(
+            f"{name:>24}: {lifter.path.stat().st_size / 4e6:.2f} M parameters, {stream.reach} rows ahead, "
+            f"{statistics.median(times):.3f} ms a row"
         )
 
 
@@ -89,11 +121,13 @@ class PairFigures:
     flat: float
     n_right: int
     n_clear: int
+    n_right_told: int  # of those that the lifter tells as clearly
+    n_told: int
     is_supine: bool
     camera_deg: float  # between the line of sight and the infant's front; NaN = the truth holds too little of the trunk
 
 
-def tell_pairs(lifter: LifterGraph, path: Path) -> None:
+def tell_pairs(name: str, lifter: LifterGraph, path: Path) -> None:
     """Single poses: each one is a recording of one row. Compared are the joints that the truth holds."""
     with np.load(path) as saved:
         valid, pose2d, pose3d = saved["valid"].astype(bool), saved["pose2d"], saved["pose3d"].astype(np.float64)
@@ -115,9 +149,10 @@ def tell_pairs(lifter: LifterGraph, path: Path) -> None:
         chosen = [one for one in found if is_of(one)]
         ours, flat = (float(np.mean([getattr(one, kind) for one in chosen])) for kind in ("lifter", "flat"))
         right = sum(one.n_right for one in chosen) / max(sum(one.n_clear for one in chosen), 1)
+        told = sum(one.n_right_told for one in chosen) / max(sum(one.n_told for one in chosen), 1)
         print(
-            f"{path.name}, {part}: {len(chosen)} poses; aligned error of the lifter {ours:.3f}, flat {flat:.3f} "
-            f"(ratio {ours / flat:.2f}); depth sign right {right:.1%}"
+            f"{path.name}, {part}: {len(chosen)} poses; aligned error of {name} {ours:.3f}, flat {flat:.3f} "
+            f"(ratio {ours / flat:.2f}); depth sign right {right:.1%} (told clearly: {told:.1%})"
         )
 
 
@@ -170,34 +205,41 @@ def _trunk(poses: np.ndarray) -> float:
     return float(np.median(np.linalg.norm(trunk, axis=-1)))
 
 
-def _signs(joints: np.ndarray, true: np.ndarray, known: list[str], trunk: float) -> tuple[int, int]:
-    """Of the limb bones that clearly point away or near: how many do when lifted, and how many there are."""
-    right = clear = 0
+def _signs(joints: np.ndarray, true: np.ndarray, known: list[str], trunk: float) -> tuple[int, int, int, int]:
+    """Of the limb bones that clearly point away or near: how many do when lifted, and how many there are; then the same
+    of those that the lifter tells as clearly.
+    """
+    counts = np.zeros(4, int)
+    told_trunk = np.linalg.norm(joints - joints.mean(axis=0)) / np.linalg.norm(true - true.mean(axis=0)) * trunk
     for side in ("left", "right"):
         for a, b in (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle")):
             ends = [f"{side}_{joint}" for joint in (a, b)]
             if all(end in known for end in ends):
                 i, j = (known.index(end) for end in ends)
-                deep = true[j, 2] - true[i, 2]
-                if abs(deep) > 0.15 * trunk:
-                    clear += 1
-                    right += int(np.sign(deep) == np.sign(joints[j, 2] - joints[i, 2]))
-    return right, clear
+                deep, told = true[j, 2] - true[i, 2], joints[j, 2] - joints[i, 2]
+                if abs(deep) > _CLEAR * trunk:
+                    right, is_told = int(np.sign(deep) == np.sign(told)), int(abs(told) > _CLEAR * told_trunk)
+                    counts += (right, 1, right * is_told, is_told)
+    return int(counts[0]), int(counts[1]), int(counts[2]), int(counts[3])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recordings", type=Path, nargs="*")
     parser.add_argument("--pairs", type=Path)
+    parser.add_argument("--lifters", type=Path, nargs="*", default=[])
     given = parser.parse_args()
     bundle = open_bundle(default_bundle_path())
-    lifter = LifterGraph(bundle.file(bundle.manifest.lifter.graph), bundle.manifest.lifter)
+    lifters = {folder.name: open_lifter(folder) for folder in given.lifters}
+    lifters = lifters or {"lifter": LifterGraph(bundle.file(bundle.manifest.lifter.graph), bundle.manifest.lifter)}
     print(f"{describe_machine()}\n{bundle.label}")
-    found = [of_recording(bundle, lifter, path) for path in given.recordings]
+    tell_sizes(lifters)
+    found = [of_recording(bundle, lifters, path) for path in given.recordings]
     if found:
         tell_recordings(found)
     if given.pairs is not None:
-        tell_pairs(lifter, given.pairs)
+        for name, lifter in lifters.items():
+            tell_pairs(name, lifter, given.pairs)
 
 
 if __name__ == "__main__":

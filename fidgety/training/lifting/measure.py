@@ -35,13 +35,18 @@ def aligned_distance(lifted: Joints, true: Joints) -> NDArray[np.float64]:
     return np.asarray(np.linalg.norm(scale[:, None, None] * rotated - b, axis=-1).mean(axis=1))
 
 
-def depth_sign_share(lifted: Joints, true: Joints) -> float:
-    """Share of the bones that truly point towards or away from the camera which do so when lifted."""
+def depth_sign_share(lifted: Joints, true: Joints, *, told_only: bool = False) -> float:
+    """Share of the bones that truly point towards or away from the camera which do so when lifted.
+
+    `told_only`: of those that the lifter says clearly point either way.
+    """
     first, second = (list(ends) for ends in zip(*H36M_17.bones, strict=True))
     trunk = np.linalg.norm(true[:, _THORAX] - true[:, _HIP], axis=-1)[:, None]
     deep = true[:, second, 2] - true[:, first, 2]
     seen = lifted[:, second, 2] - lifted[:, first, 2]
     is_clear = np.abs(deep) > _CLEAR * trunk
+    if told_only:
+        is_clear &= np.abs(seen) > _CLEAR * np.linalg.norm(lifted[:, _THORAX] - lifted[:, _HIP], axis=-1)[:, None]
     return float((np.sign(deep) == np.sign(seen))[is_clear].mean()) if is_clear.any() else float("nan")
 
 
