@@ -5,7 +5,7 @@
     out: joints (T, 17, 3), new_cache_0 .., new_cache_plane
 
 Each layer keeps the last rows of its input that the next chunk needs, so that nothing is computed twice and any
-chunking gives what one run over everything gives. Batch norms are folded into the convolutions before them.
+chunking gives what one run over everything gives.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ from fidgety.runtime.lifter_form import (
 __all__ = ["export_lifter", "lifter_shape"]
 
 _J = 17
-_EPSILON = 1e-5  # of torch's batch norms
 
 Array = NDArray[np.float32]
 Weights = Mapping[str, Array]
@@ -59,7 +58,7 @@ def _read_weights(path: Path) -> Weights:
         raise BundleError(f"no lifter weights at {path}: train them with `fidgety train-lifter`")
     with np.load(path, allow_pickle=False) as saved:
         weights = {name: saved[name].astype(np.float32) for name in saved.files}
-    if not {"enter.weight", "leave.weight", "dilations"} <= set(weights):
+    if not {"enter.weight", "enter.bias", "leave.weight", "dilations"} <= set(weights):
         raise BundleError(f"{path} holds no lifter: train it with `fidgety train-lifter`")
     return weights
 
@@ -70,12 +69,12 @@ def _graph(weights: Weights) -> onnx.ModelProto:
     dilations = tuple(int(d) for d in weights["dilations"])
     reach = whole_reach(dilations)
     rows = graph.node("Unsqueeze", graph.node("Transpose", "features", perm=[1, 0]), _axes(graph, 0))  # (1, 51, T)
-    values = _convolve(graph, _remember(graph, rows, 0, dilations[0]), "enter", "enter_norm", weights, dilations[0])
+    values = _convolve(graph, _remember(graph, rows, 0, dilations[0]), "enter", weights, dilations[0])
     for i, dilation in enumerate(dilations[1:]):
         wide = _remember(graph, values, i + 1, dilation)
         mean = graph.node("AveragePool", wide, kernel_shape=[dilation])
-        inside = _convolve(graph, mean, f"blocks.{i}.wide", f"blocks.{i}.wide_norm", weights, dilation)
-        inside = _convolve(graph, inside, f"blocks.{i}.point", f"blocks.{i}.point_norm", weights, 1)
+        inside = _convolve(graph, mean, f"blocks.{i}.wide", weights, dilation)
+        inside = _convolve(graph, inside, f"blocks.{i}.point", weights, 1)
         values = graph.node("Add", _cut(graph, wide, reach_of(dilation), -reach_of(dilation), axis=2), inside)
     constants = [graph.constant(f"leave.{part}", weights[f"leave.{part}"]) for part in ("weight", "bias")]
     raw = graph.node("Conv", values, *constants, kernel_shape=[1])
@@ -134,11 +133,9 @@ def _remember(graph: GraphWriter, values: str, layer: int, dilation: int) -> str
     return whole
 
 
-def _convolve(graph: GraphWriter, values: str, name: str, norm: str, weights: Weights, dilation: int) -> str:
-    """Convolution with its batch norm folded in, then ReLU."""
-    scale = weights[f"{norm}.weight"] / np.sqrt(weights[f"{norm}.running_var"] + np.float32(_EPSILON))
-    kernel = weights[f"{name}.weight"] * scale[:, None, None]
-    bias = weights[f"{norm}.bias"] - weights[f"{norm}.running_mean"] * scale
+def _convolve(graph: GraphWriter, values: str, name: str, weights: Weights, dilation: int) -> str:
+    """Convolution, then ReLU."""
+    kernel, bias = (weights[f"{name}.{part}"] for part in ("weight", "bias"))
     constants = [graph.constant(f"{name}_weight", kernel), graph.constant(f"{name}_bias", bias)]
     convolved = graph.node("Conv", values, *constants, kernel_shape=[kernel.shape[2]], dilations=[dilation])
     return graph.node("Relu", convolved)

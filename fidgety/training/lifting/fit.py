@@ -43,12 +43,12 @@ class LifterProtocol:
     recording_s: float = 60.0
     channels: int = CHANNELS
     dilations: tuple[int, ...] = DILATIONS
-    batch: int = 16
+    batch: int = 8
     n_postures: int = 40_000  # to draw single poses from
     cameras: int = 48  # per step, of 8 single poses each
     rows: int = 96  # lifted rows of a window
     steps: int = 3000
-    rate: float = 1e-3
+    rate: float = 2e-3
     validate_every: int = 500
     threads: int = 1
 
@@ -89,7 +89,7 @@ def train_lifter(out_dir: Path, seed: int = 1, protocol: LifterProtocol = LIFTER
     check = draw_pairs(rng, held_out, 4 * protocol.n_held_out, protocol.rows, noise, lifter.reach)
     stills = Stills(np.random.default_rng([seed, 2]), infants, protocol.n_postures)
     rows = _fit(lifter, protocol, seed, infants, stills, check, noise)
-    weights = {name: value.numpy() for name, value in lifter.state_dict().items() if "num_batches" not in name}
+    weights = {name: value.numpy() for name, value in lifter.state_dict().items()}
     weights["dilations"] = np.array(protocol.dilations)
     np.savez(out_dir / "lifter.npz", **weights)
     export_lifter(out_dir / "lifter.npz", out_dir / "lifter.onnx")

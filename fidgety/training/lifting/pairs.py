@@ -25,12 +25,13 @@ from fidgety.skeleton import COCO_17, H36M_17, joints_matrix
 from fidgety.training.lifting.postures import in_other_posture
 from fidgety.training.lifting.proportions import in_other_proportions
 
-__all__ = ["GROUPS", "MOST_TILT_DEG", "Pairs", "Posed", "draw_pairs", "simulate_posed", "true_upright"]
+__all__ = ["GROUPS", "MOST_TILT_DEG", "UNLIKE_SHARE", "Pairs", "Posed", "draw_pairs", "simulate_posed", "true_upright"]
 
 FPS = 25.0
 _WARM_UP = 60  # rows before a window, from which the slow trunk comes
 MOST_TILT_DEG = 70.0  # beyond the 45 that recordings are asked for, so that 45 is no edge
-_OTHER_POSTURE_SHARE, _OTHER_BUILD_SHARE = 0.7, 0.7
+_OTHER_POSTURE_SHARE = 0.7
+UNLIKE_SHARE = 0.5  # of the builds, `proportions.py`
 _AT_AN_END_SHARE = 0.2
 _MISREAD_SHARE = 0.3  # of windows
 _MISREAD_TRUNKS = 0.3  # SD of how far off
@@ -93,8 +94,7 @@ def _draw(
     keypoints_m, joints_m = infant.keypoints_m[rows], infant.joints_m[rows]
     if rng.random() < _OTHER_POSTURE_SHARE:
         keypoints_m, joints_m = in_other_posture(rng, keypoints_m, joints_m)
-    if rng.random() < _OTHER_BUILD_SHARE:
-        keypoints_m, joints_m = in_other_proportions(rng, keypoints_m, joints_m)
+    keypoints_m, joints_m = in_other_proportions(rng, keypoints_m, joints_m, unlike_share=UNLIKE_SHARE)
     observer = draw_observer(rng, joints_m, noise, MOST_TILT_DEG)
     xy = observe_keypoints(keypoints_m, joints_m, observer, rng)
     scores = _scores(rng, xy)

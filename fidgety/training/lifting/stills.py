@@ -16,7 +16,7 @@ from fidgety.phantom.pose_noise import PoseNoise
 from fidgety.records import FloatArray
 from fidgety.runtime.upright import upright_one_by_one
 from fidgety.skeleton import COCO_17, H36M_17, TRUNK
-from fidgety.training.lifting.pairs import GROUPS, MOST_TILT_DEG, Pairs, Posed, true_upright
+from fidgety.training.lifting.pairs import GROUPS, MOST_TILT_DEG, UNLIKE_SHARE, Pairs, Posed, true_upright
 from fidgety.training.lifting.postures import in_other_posture
 from fidgety.training.lifting.proportions import in_other_proportions
 
@@ -43,7 +43,9 @@ class Stills:
 
     def _seen(self, rng: np.random.Generator, noise: PoseNoise) -> tuple[FloatArray, FloatArray, FloatArray]:
         pick = rng.integers(0, len(self._joints_m), _PER_CAMERA)
-        keypoints_m, joints_m = in_other_proportions(rng, self._keypoints_m[pick], self._joints_m[pick], _PER_CAMERA)
+        keypoints_m, joints_m = in_other_proportions(
+            rng, self._keypoints_m[pick], self._joints_m[pick], _PER_CAMERA, UNLIKE_SHARE
+        )
         camera = draw_observer(rng, joints_m, noise, MOST_TILT_DEG).camera
         xy = observe_single_poses(keypoints_m, joints_m, camera, noise, rng)
         scores = np.clip(rng.normal(0.9, 0.08, xy.shape[:2]), 0.05, 1.0).astype(np.float32)

@@ -14,6 +14,8 @@ A temporal dilated convolution network of the VideoPose3D kind (Pavllo et al., C
 - Depth comes from bones. What the network tells of a bone is how long it is (averaged as slowly: bones do not grow)
   and how far it is turned towards or away from the camera, between -1 and 1; the rest is what its length in the plane
   leaves of its length in space. A lifter that tells depths joint by joint lets bones grow and shrink.
+- No batch norms. The rows of a window are nearly alike: a batch of them holds as many postures as windows, and a norm
+  by so few is another one at every step.
 - Scores ride along with the keypoints, and unknown ones are masked.
 """
 
@@ -45,10 +47,9 @@ _J = len(H36M_17)
 _N_OUTPUTS = 3 * _J + 2 * N_BONES  # of each joint a factor and an offset in x and y; of each bone log length and turn
 
 
-def _at_rest(layer: nn.Conv1d, norm: nn.BatchNorm1d, values: Tensor) -> Tensor:
-    """Convolution, norm and ReLU of rows that are all alike: (N, C, 1) -> (N, C', 1)."""
-    convolved = F.conv1d(values, layer.weight.sum(dim=-1, keepdim=True))
-    return F.relu(F.batch_norm(convolved, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps))
+def _at_rest(layer: nn.Conv1d, values: Tensor) -> Tensor:
+    """Convolution and ReLU of rows that are all alike: (N, C, 1) -> (N, C', 1)."""
+    return F.relu(F.conv1d(values, layer.weight.sum(dim=-1, keepdim=True), layer.bias))
 
 
 class _Block(nn.Module):
@@ -58,22 +59,20 @@ class _Block(nn.Module):
         super().__init__()
         self.reach = reach_of(dilation)
         self.mean = nn.AvgPool1d(dilation, stride=1)
-        self.wide = nn.Conv1d(channels, channels, 3, dilation=dilation, bias=False)
-        self.wide_norm = nn.BatchNorm1d(channels)
-        self.point = nn.Conv1d(channels, channels, 1, bias=False)
-        self.point_norm = nn.BatchNorm1d(channels)
+        self.wide = nn.Conv1d(channels, channels, 3, dilation=dilation)
+        self.point = nn.Conv1d(channels, channels, 1)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, values: Tensor) -> Tensor:
-        inside = self.dropout(F.relu(self.wide_norm(self.wide(self.mean(values)))))
-        inside = self.dropout(F.relu(self.point_norm(self.point(inside))))
+        inside = self.dropout(F.relu(self.wide(self.mean(values))))
+        inside = self.dropout(F.relu(self.point(inside)))
         added: Tensor = values[:, :, self.reach : -self.reach] + inside
         return added
 
     def still(self, values: Tensor) -> Tensor:
         """`forward` of rows that are all alike: (N, C, 1) -> (N, C, 1)."""
-        inside = self.dropout(_at_rest(self.wide, self.wide_norm, values))
-        added: Tensor = values + self.dropout(_at_rest(self.point, self.point_norm, inside))
+        inside = self.dropout(_at_rest(self.wide, values))
+        added: Tensor = values + self.dropout(_at_rest(self.point, inside))
         return added
 
 
@@ -89,8 +88,7 @@ class Lifter(nn.Module):
     def __init__(self, channels: int = CHANNELS, dilations: tuple[int, ...] = DILATIONS, dropout: float = 0.1) -> None:
         super().__init__()
         self.reach = whole_reach(dilations)
-        self.enter = nn.Conv1d(N_FEATURES, channels, 3, dilation=dilations[0], bias=False)
-        self.enter_norm = nn.BatchNorm1d(channels)
+        self.enter = nn.Conv1d(N_FEATURES, channels, 3, dilation=dilations[0])
         self.blocks = nn.ModuleList(_Block(channels, dilation, dropout) for dilation in dilations[1:])
         self.leave = nn.Conv1d(channels, _N_OUTPUTS, 1)
         if self.leave.bias is not None:  # bones begin at a third of the trunk
@@ -99,7 +97,7 @@ class Lifter(nn.Module):
         self.register_buffer("bone_sums", torch.from_numpy(bone_sums()), persistent=False)
 
     def forward(self, features: Tensor, in_plane: Tensor) -> Tensor:
-        values = F.relu(self.enter_norm(self.enter(features.transpose(1, 2))))
+        values = F.relu(self.enter(features.transpose(1, 2)))
         for block in self.blocks:
             values = block(values)
         raw = self.leave(values).transpose(1, 2)
@@ -114,10 +112,9 @@ class Lifter(nn.Module):
     def still(self, features: Tensor, in_plane: Tensor) -> Tensor:
         """`forward` of N infants that do not move, one row of each: (N, 51), (N, 17, 2) -> (N, 17, 3).
 
-        The mean of rows that are alike is the row, and a kernel is the sum of its taps. Batch norms go by what they
-        have seen so far: windows alone feed them.
+        The mean of rows that are alike is the row, and a kernel is the sum of its taps.
         """
-        values = _at_rest(self.enter, self.enter_norm, features[..., None])
+        values = _at_rest(self.enter, features[..., None])
         for block in self.blocks:
             values = block.still(values)  # type: ignore[operator]
         raw = self.leave(values).transpose(1, 2)
