@@ -25,7 +25,8 @@ __all__ = ["Stills"]
 _OTHER_POSTURE_SHARE = 0.8
 _PER_CAMERA = 8
 _FACE_HIDDEN_SHARE, _LIMB_HIDDEN_SHARE, _KEYPOINT_HIDDEN_SHARE = 0.4, 0.08, 0.02
-_HIP = H36M_17.index["hip"]
+_TRUNK_M = 0.19
+_HIP, _THORAX = H36M_17.indices("hip", "thorax")
 
 
 class Stills:
@@ -60,10 +61,13 @@ class Stills:
 
 
 def _posed(rng: np.random.Generator, infant: Posed) -> tuple[FloatArray, FloatArray]:
-    """One row of an infant, mostly in another posture: keypoints and joints (17, 3), metres, root at the hip."""
+    """One row of an infant, mostly in another posture: keypoints and joints (17, 3), metres, root at the hip, all of
+    one trunk length.
+    """
     at = int(rng.integers(len(infant.joints_m)))
     keypoints, joints = infant.keypoints_m[at : at + 1], infant.joints_m[at : at + 1]
     if rng.random() < _OTHER_POSTURE_SHARE:
         keypoints, joints = in_other_posture(rng, keypoints, joints)
     root = joints[0, _HIP]
-    return keypoints[0] - root, joints[0] - root
+    scale = _TRUNK_M / np.linalg.norm(joints[0, _THORAX] - root)
+    return scale * (keypoints[0] - root), scale * (joints[0] - root)
