@@ -30,10 +30,7 @@ from fidgety.training.networks.lifter import CHANNELS, DILATIONS, Lifter
 
 __all__ = ["LIFTER_DEMO", "LIFTER_QUICK", "LifterProtocol", "train_lifter"]
 
-_VELOCITY_WEIGHT = 2.0
-# Of a bone of which it is not sure that it points away the lifter tells less depth, and so a shorter one: right on
-# average, and another length in every posture. Over time that must not be; a single pose has no time.
-_BONE_WEIGHT, _STILL_BONE_WEIGHT = 2.0, 0.25
+_VELOCITY_WEIGHT, _BONE_WEIGHT = 2.0, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +120,7 @@ def _fit(
             "velocity": _VELOCITY_WEIGHT * velocity_loss(lifted, true),
             "bones": _BONE_WEIGHT * bone_loss(lifted, true),
             "still_place": place_loss(lifted_still, true_still),
-            "still_bones": _STILL_BONE_WEIGHT * bone_loss(lifted_still, true_still),
+            "still_bones": _BONE_WEIGHT * bone_loss(lifted_still, true_still),
         }
         optimiser.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
