@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from lifter_bones import limb_bones
 from machine import describe_machine
 
 from fidgety.bundle import Bundle, default_bundle_path, open_bundle
@@ -29,6 +30,7 @@ from fidgety.runtime.track import smooth_rows
 from fidgety.skeleton import BLAZEPOSE_33, COCO_17, H36M_17, joints_matrix
 from fidgety.training.lifting.graph import LifterGraph, lift_keypoints, open_lifter
 from fidgety.training.lifting.measure import (
+    CLEAR,
     aligned_distance,
     aligned_error,
     bone_variation,
@@ -37,14 +39,11 @@ from fidgety.training.lifting.measure import (
 )
 
 _HIP, _THORAX = H36M_17.indices("hip", "thorax")
-_ENDS = ("elbow", "wrist", "knee", "ankle")
 _THIRTEEN = {
     f"{'right' if i % 2 else 'left'}_{joint}": i
     for first, joint in ((1, "shoulder"), (3, "elbow"), (5, "wrist"), (7, "hip"), (9, "knee"), (11, "ankle"))
     for i in (first, first + 1)
 }
-_LIMB_BONES = [i for i, (_, far) in enumerate(H36M_17.bones) if H36M_17.keypoints[far].endswith(_ENDS)]
-_CLEAR = 0.15  # trunk lengths: a bone that points so far away or near
 _N_TIMED_ROWS = 3000
 _MOST_CAMERA_DEG = 45.0  # off the infant's front: what recordings are asked for
 _MOST_OFF_PX = 30.0  # of a weak perspective fit: with more it does not tell where the camera stood
@@ -86,7 +85,7 @@ def tell_recordings(found: list[Poses]) -> None:
         joints = np.concatenate([one.kinds[kind] for one in found]).astype(np.float64)
         joints -= joints[:, _HIP, None]
         trunks = [np.linalg.norm(one[:, _THORAX], axis=-1)[:, None, None] for one in (joints, true)]
-        varies = [bone_variation(one.kinds[kind])[_LIMB_BONES].mean() for one in found]
+        varies = [bone_variation(one.kinds[kind])[limb_bones()].mean() for one in found]
         print(
             f"{kind:>24}: aligned error {aligned_error(joints, true).mean():.3f}, "
             f"depth sign right {depth_sign_share(joints, true):.1%} "
@@ -217,8 +216,8 @@ def _signs(joints: np.ndarray, true: np.ndarray, known: list[str], trunk: float)
             if all(end in known for end in ends):
                 i, j = (known.index(end) for end in ends)
                 deep, told = true[j, 2] - true[i, 2], joints[j, 2] - joints[i, 2]
-                if abs(deep) > _CLEAR * trunk:
-                    right, is_told = int(np.sign(deep) == np.sign(told)), int(abs(told) > _CLEAR * told_trunk)
+                if abs(deep) > CLEAR * trunk:
+                    right, is_told = int(np.sign(deep) == np.sign(told)), int(abs(told) > CLEAR * told_trunk)
                     counts += (right, 1, right * is_told, is_told)
     return int(counts[0]), int(counts[1]), int(counts[2]), int(counts[3])
 

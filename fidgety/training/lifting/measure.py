@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from fidgety.skeleton import H36M_17
 
-__all__ = ["aligned_distance", "aligned_error", "bone_variation", "depth_sign_share", "side_share"]
+__all__ = ["CLEAR", "aligned_distance", "aligned_error", "bone_variation", "depth_sign_share", "side_share"]
 
 Joints = NDArray[np.float64]
 _HIP, _THORAX = H36M_17.indices("hip", "thorax")
-_CLEAR = 0.15  # trunk lengths: a bone that points so far away or near must be seen to
+CLEAR = 0.15  # trunk lengths: a bone that points so far away or near must be seen to
 
 
 def aligned_error(lifted: Joints, true: Joints) -> NDArray[np.float64]:
@@ -44,9 +44,9 @@ def depth_sign_share(lifted: Joints, true: Joints, *, told_only: bool = False) -
     trunk = np.linalg.norm(true[:, _THORAX] - true[:, _HIP], axis=-1)[:, None]
     deep = true[:, second, 2] - true[:, first, 2]
     seen = lifted[:, second, 2] - lifted[:, first, 2]
-    is_clear = np.abs(deep) > _CLEAR * trunk
+    is_clear = np.abs(deep) > CLEAR * trunk
     if told_only:
-        is_clear &= np.abs(seen) > _CLEAR * np.linalg.norm(lifted[:, _THORAX] - lifted[:, _HIP], axis=-1)[:, None]
+        is_clear &= np.abs(seen) > CLEAR * np.linalg.norm(lifted[:, _THORAX] - lifted[:, _HIP], axis=-1)[:, None]
     return float((np.sign(deep) == np.sign(seen))[is_clear].mean()) if is_clear.any() else float("nan")
 
 

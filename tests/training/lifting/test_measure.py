@@ -36,6 +36,13 @@ def test_depth_sign_share_counts_bones_that_clearly_point(true: np.ndarray) -> N
     assert np.isnan(depth_sign_share(true, true * (1.0, 1.0, 0.0)))
 
 
+def test_depth_sign_share_of_told_bones_leaves_out_those_that_are_told_as_flat(true: np.ndarray) -> None:
+    unsure = true.copy()
+    unsure[::2, :, 2] *= -0.01  # wrong, and hardly told
+    assert depth_sign_share(unsure, true) < 0.7
+    assert depth_sign_share(unsure, true, told_only=True) == 1.0
+
+
 def test_side_share_of_swapped_sides_is_nothing(true: np.ndarray) -> None:
     assert side_share(true, true) == 1.0
     assert side_share(true[:, list(H36M_17.mirror)], true) == 0.0

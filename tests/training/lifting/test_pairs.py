@@ -45,7 +45,7 @@ def test_draw_pairs_the_true_joints_stand_as_the_keypoints_do(infants: list[Pose
     assert np.median(off) < 0.1 and np.quantile(off, 0.95) < 0.6  # what perspective and tilt leave
     trunk = pairs.joints[:, :, THORAX] - pairs.joints[:, :, HIP]
     assert np.linalg.norm(trunk, axis=-1) == pytest.approx(1.0, abs=0.06)
-    assert (trunk[..., 1] < -0.25).all() and np.abs(trunk[..., 0]).max() < 0.25
+    assert (trunk[..., 1] < -0.3).all() and np.abs(trunk[..., 0]).max() < 0.1  # -.34: seen from 70 degrees off
     assert (pairs.joints[:, :, HIP] == 0).all()
 
 
