@@ -31,6 +31,7 @@ from fidgety.skeleton import BLAZEPOSE_33, COCO_17, H36M_17, joints_matrix
 from fidgety.training.lifting.graph import LifterGraph, lift_keypoints, open_lifter
 from fidgety.training.lifting.measure import (
     CLEAR,
+    SURE,
     aligned_distance,
     aligned_error,
     bone_variation,
@@ -89,7 +90,7 @@ def tell_recordings(found: list[Poses]) -> None:
         print(
             f"{kind:>24}: aligned error {aligned_error(joints, true).mean():.3f}, "
             f"depth sign right {depth_sign_share(joints, true):.1%} "
-            f"(told clearly: {depth_sign_share(joints, true, told_only=True):.1%}), "
+            f"({_told(lambda least, joints=joints: depth_sign_share(joints, true, least_told=least))}), "
             f"side right {side_share(joints / trunks[0], true / trunks[1]):.1%}, "
             f"limb bones vary by {np.mean(varies):.3f}"
         )
@@ -114,14 +115,11 @@ def tell_sizes(lifters: dict[str, LifterGraph]) -> None:
 
 @dataclass(frozen=True)
 class PairFigures:
-    """One pose that was lifted: aligned errors in trunk lengths, and bones whose depth is clear and told rightly."""
+    """One pose that was lifted: aligned errors in trunk lengths, and limb bones."""
 
     lifter: float
     flat: float
-    n_right: int
-    n_clear: int
-    n_right_told: int  # of those that the lifter tells as clearly
-    n_told: int
+    bones: tuple[tuple[bool, float], ...]  # that clearly point away or near: told rightly, depth told in trunk lengths
     is_supine: bool
     camera_deg: float  # between the line of sight and the infant's front; NaN = the truth holds too little of the trunk
 
@@ -147,11 +145,11 @@ def tell_pairs(name: str, lifter: LifterGraph, path: Path) -> None:
     for part, is_of in parts.items():
         chosen = [one for one in found if is_of(one)]
         ours, flat = (float(np.mean([getattr(one, kind) for one in chosen])) for kind in ("lifter", "flat"))
-        right = sum(one.n_right for one in chosen) / max(sum(one.n_clear for one in chosen), 1)
-        told = sum(one.n_right_told for one in chosen) / max(sum(one.n_told for one in chosen), 1)
+        bones = [bone for one in chosen for bone in one.bones]
         print(
             f"{path.name}, {part}: {len(chosen)} poses; aligned error of {name} {ours:.3f}, flat {flat:.3f} "
-            f"(ratio {ours / flat:.2f}); depth sign right {right:.1%} (told clearly: {told:.1%})"
+            f"(ratio {ours / flat:.2f}); depth sign right {_right(bones):.1%} of {len(bones)} bones "
+            f"({_told(lambda least, bones=bones: _right(bones, least))})"
         )
 
 
@@ -165,7 +163,7 @@ def _figures(lifter: LifterGraph, xy: np.ndarray, true: np.ndarray, is_valid: np
     at = [_THIRTEEN[name] for name in known]
     plane = np.concatenate([xy[at], np.zeros((len(at), 1))], axis=1)
     errors = (float(aligned_distance(joints[None], true[None, at])[0]) / trunk for joints in (lifted, plane))
-    return PairFigures(*errors, *_signs(lifted, true[at], known, trunk), _faces_camera(xy), _camera_deg(true, is_valid))
+    return PairFigures(*errors, _bones(lifted, true[at], known, trunk), _faces_camera(xy), _camera_deg(true, is_valid))
 
 
 def _camera_deg(true: np.ndarray, is_valid: np.ndarray) -> float:
@@ -204,12 +202,10 @@ def _trunk(poses: np.ndarray) -> float:
     return float(np.median(np.linalg.norm(trunk, axis=-1)))
 
 
-def _signs(joints: np.ndarray, true: np.ndarray, known: list[str], trunk: float) -> tuple[int, int, int, int]:
-    """Of the limb bones that clearly point away or near: how many do when lifted, and how many there are; then the same
-    of those that the lifter tells as clearly.
-    """
-    counts = np.zeros(4, int)
+def _bones(joints: np.ndarray, true: np.ndarray, known: list[str], trunk: float) -> tuple[tuple[bool, float], ...]:
+    """Of the limb bones that clearly point away or near: whether they do when lifted, and by how many trunk lengths."""
     told_trunk = np.linalg.norm(joints - joints.mean(axis=0)) / np.linalg.norm(true - true.mean(axis=0)) * trunk
+    found = []
     for side in ("left", "right"):
         for a, b in (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle")):
             ends = [f"{side}_{joint}" for joint in (a, b)]
@@ -217,9 +213,17 @@ def _signs(joints: np.ndarray, true: np.ndarray, known: list[str], trunk: float)
                 i, j = (known.index(end) for end in ends)
                 deep, told = true[j, 2] - true[i, 2], joints[j, 2] - joints[i, 2]
                 if abs(deep) > CLEAR * trunk:
-                    right, is_told = int(np.sign(deep) == np.sign(told)), int(abs(told) > CLEAR * told_trunk)
-                    counts += (right, 1, right * is_told, is_told)
-    return int(counts[0]), int(counts[1]), int(counts[2]), int(counts[3])
+                    found.append((bool(np.sign(deep) == np.sign(told)), float(abs(told) / told_trunk)))
+    return tuple(found)
+
+
+def _right(bones: list[tuple[bool, float]], least_told: float = 0.0) -> float:
+    told = [is_right for is_right, depth in bones if depth >= least_told]
+    return float(np.mean(told)) if told else float("nan")
+
+
+def _told(share: Callable[[float], float]) -> str:
+    return f"told clearly: {share(CLEAR):.1%}, surely: {share(SURE):.1%}"
 
 
 def main() -> None:

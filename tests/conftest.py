@@ -282,22 +282,27 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
     return once
 
 
-@pytest.fixture(scope="session")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first 11 s of the sample recording, copied without decoding."""
+def copy_beginning(recording: Path, path: Path, seconds: float) -> None:
+    """The first `seconds` of a recording's pictures, copied without decoding."""
     import av
 
-    from fidgety.demo_files import demo_file
-
-    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
-    with av.open(str(demo_file("sample.mp4"))) as given, av.open(str(path), "w") as made:
+    with av.open(str(recording)) as given, av.open(str(path), "w") as made:
         video = given.streams.video[0]
         copied = made.add_stream_from_template(video)
         for packet in given.demux(video):
-            if packet.dts is None or packet.pts * packet.time_base > 11:
+            if packet.dts is None or packet.pts * packet.time_base > seconds:
                 break
             packet.stream = copied
             made.mux(packet)
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first 11 s of the sample recording, copied without decoding."""
+    from fidgety.demo_files import demo_file
+
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    copy_beginning(demo_file("sample.mp4"), path, 11.0)
     return path
 
 

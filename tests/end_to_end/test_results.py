@@ -17,6 +17,7 @@ import pytest
 
 from fidgety.bundle import Bundle, sha256_of_file, write_bundle
 
+from ..conftest import copy_beginning
 from .conftest import REAL, Run
 
 AGE = ("--age-weeks", "13")
@@ -67,8 +68,11 @@ def test_score_not_assessable_leaves_no_number_anywhere(run: Run, scenes: Scenes
 
 @pytest.mark.shared
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real test data is not beside the project")
-def test_score_real_low_resolution_clip_is_refused_for_its_pose_and_leaves_no_number_anywhere(run: Run) -> None:
-    clip = REAL / "video" / "infant_lowres_annotated.mp4"
+def test_score_real_low_resolution_clip_is_refused_for_its_pose_and_leaves_no_number_anywhere(
+    run: Run, tmp_path: Path
+) -> None:
+    clip = tmp_path / "clip.mp4"
+    copy_beginning(REAL / "video" / "infant_lowres_annotated.mp4", clip, 14.0)
     outcome = run("score", clip, *AGE, "--min-assessable-s", "10", "--out", "results", "--csv", "all.csv")
     assert outcome.code == 3
     assert_no_score_anywhere(Path("results"), Path("all.csv"), outcome.out)

@@ -7,11 +7,13 @@ from numpy.typing import NDArray
 
 from fidgety.skeleton import H36M_17
 
-__all__ = ["CLEAR", "aligned_distance", "aligned_error", "bone_variation", "depth_sign_share", "side_share"]
+__all__ = ["CLEAR", "SURE", "aligned_distance", "aligned_error", "bone_variation", "depth_sign_share", "side_share"]
 
 Joints = NDArray[np.float64]
 _HIP, _THORAX = H36M_17.indices("hip", "thorax")
-CLEAR = 0.15  # trunk lengths: a bone that points so far away or near must be seen to
+# Trunk lengths in depth between a bone's ends: what points so far away or near must be seen to, and where a lifter
+# tells so much it is sure of the side. It tells less where it is not: half of the depth is right on average.
+CLEAR, SURE = 0.15, 0.25
 
 
 def aligned_error(lifted: Joints, true: Joints) -> NDArray[np.float64]:
@@ -35,18 +37,17 @@ def aligned_distance(lifted: Joints, true: Joints) -> NDArray[np.float64]:
     return np.asarray(np.linalg.norm(scale[:, None, None] * rotated - b, axis=-1).mean(axis=1))
 
 
-def depth_sign_share(lifted: Joints, true: Joints, *, told_only: bool = False) -> float:
+def depth_sign_share(lifted: Joints, true: Joints, *, least_told: float = 0.0) -> float:
     """Share of the bones that truly point towards or away from the camera which do so when lifted.
 
-    `told_only`: of those that the lifter says clearly point either way.
+    `least_told`: of those alone that the lifter tells to point so far either way, trunk lengths.
     """
     first, second = (list(ends) for ends in zip(*H36M_17.bones, strict=True))
     trunk = np.linalg.norm(true[:, _THORAX] - true[:, _HIP], axis=-1)[:, None]
     deep = true[:, second, 2] - true[:, first, 2]
     seen = lifted[:, second, 2] - lifted[:, first, 2]
-    is_clear = np.abs(deep) > CLEAR * trunk
-    if told_only:
-        is_clear &= np.abs(seen) > CLEAR * np.linalg.norm(lifted[:, _THORAX] - lifted[:, _HIP], axis=-1)[:, None]
+    told_trunk = np.linalg.norm(lifted[:, _THORAX] - lifted[:, _HIP], axis=-1)[:, None]
+    is_clear = (np.abs(deep) > CLEAR * trunk) & (np.abs(seen) >= least_told * told_trunk)
     return float((np.sign(deep) == np.sign(seen))[is_clear].mean()) if is_clear.any() else float("nan")
 
 

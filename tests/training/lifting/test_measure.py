@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fidgety.skeleton import H36M_17
-from fidgety.training.lifting.measure import aligned_error, bone_variation, depth_sign_share, side_share
+from fidgety.training.lifting.measure import CLEAR, aligned_error, bone_variation, depth_sign_share, side_share
 
 
 @pytest.fixture
@@ -40,7 +40,8 @@ def test_depth_sign_share_of_told_bones_leaves_out_those_that_are_told_as_flat(t
     unsure = true.copy()
     unsure[::2, :, 2] *= -0.01  # wrong, and hardly told
     assert depth_sign_share(unsure, true) < 0.7
-    assert depth_sign_share(unsure, true, told_only=True) == 1.0
+    assert depth_sign_share(unsure, true, least_told=CLEAR) == 1.0
+    assert depth_sign_share(3 * unsure, true, least_told=CLEAR) == 1.0  # in trunk lengths, whatever the unit
 
 
 def test_side_share_of_swapped_sides_is_nothing(true: np.ndarray) -> None:
