@@ -238,10 +238,10 @@ def test_score_full_disk(scenes: Scenes, tmp_path: Path) -> None:
 def test_score_stopped_in_the_middle_leaves_nothing_half_done(tmp_path: Path) -> None:
     results = tmp_path / "results"
     command = [sys.executable, "-m", "fidgety.cli", "score", str(demo_file("sample.mp4")), *AGE, "--out", str(results)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    _wait_for(lambda: any(path.stat().st_size > 100_000 for path in results.glob("*.part")))
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        _wait_for(lambda: any(path.stat().st_size > 100_000 for path in results.glob("*.poses.part")))
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "stopped" in err
     assert out == ""
