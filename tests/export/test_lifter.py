@@ -39,7 +39,7 @@ def rows_of(n: int) -> tuple[np.ndarray, np.ndarray]:
 def in_one_run(lifter: Lifter, features: np.ndarray, in_plane: np.ndarray) -> np.ndarray:
     pick = np.clip(np.arange(-REACH, len(features) + REACH), 0, len(features) - 1)
     with torch.inference_mode():
-        return lifter(torch.from_numpy(features[pick][None]), torch.from_numpy(in_plane[pick][None]))[0].numpy()
+        return lifter(torch.from_numpy(features[pick][None]), torch.from_numpy(in_plane[pick][None])).joints[0].numpy()
 
 
 def test_reach_is_one_and_the_same_everywhere(lifter: Lifter, graph: Path) -> None:

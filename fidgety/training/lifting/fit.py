@@ -21,16 +21,16 @@ import torch
 from fidgety.errors import DeviceError
 from fidgety.export.lifter import export_lifter
 from fidgety.phantom.pose_noise import PoseNoise, default_pose_noise
-from fidgety.training.lifting.losses import bone_loss, place_loss, velocity_loss
+from fidgety.training.lifting.losses import bone_loss, place_loss, told_length_loss, velocity_loss
 from fidgety.training.lifting.measure import aligned_error, depth_sign_share, side_share
 from fidgety.training.lifting.pairs import Pairs, Posed, draw_pairs, simulate_posed
 from fidgety.training.lifting.stills import Stills
 from fidgety.training.log import LogRow, write_curve, write_json
-from fidgety.training.networks.lifter import CHANNELS, DILATIONS, Lifter
+from fidgety.training.networks.lifter import CHANNELS, DILATIONS, Lifted, Lifter
 
 __all__ = ["LIFTER_DEMO", "LIFTER_QUICK", "LifterProtocol", "train_lifter"]
 
-_VELOCITY_WEIGHT, _BONE_WEIGHT = 2.0, 0.5
+_VELOCITY_WEIGHT, _BONE_WEIGHT, _TOLD_LENGTH_WEIGHT = 2.0, 0.5, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class LifterProtocol:
     rows: int = 96  # lifted rows of a window
     steps: int = 3000
     rate: float = 2e-3
+    sharpness: float = 2.0  # `Lifter.sharpen`, when all is trained
     validate_every: int = 500
     threads: int = 1
 
@@ -89,6 +90,7 @@ def train_lifter(out_dir: Path, seed: int = 1, protocol: LifterProtocol = LIFTER
     check = draw_pairs(rng, held_out, 4 * protocol.n_held_out, protocol.rows, noise, lifter.reach)
     stills = Stills(np.random.default_rng([seed, 2]), infants, protocol.n_postures)
     rows = _fit(lifter, protocol, seed, infants, stills, check, noise)
+    lifter.sharpen(protocol.sharpness)
     weights = {name: value.numpy() for name, value in lifter.state_dict().items()}
     weights["dilations"] = np.array(protocol.dilations)
     np.savez(out_dir / "lifter.npz", **weights)
@@ -114,13 +116,11 @@ def _fit(
         pairs = draw_pairs(rng, infants, protocol.batch, protocol.rows, noise, lifter.reach)
         lifted, true = lifter(*_seen(pairs)), torch.from_numpy(pairs.joints)
         poses = stills.draw(rng, protocol.cameras, noise)
-        lifted_still, true_still = lifter.still(*_seen(poses)), torch.from_numpy(poses.joints)
+        still, true_still = lifter.still(*_seen(poses)), torch.from_numpy(poses.joints)
         losses = {
-            "place": place_loss(lifted, true),
-            "velocity": _VELOCITY_WEIGHT * velocity_loss(lifted, true),
-            "bones": _BONE_WEIGHT * bone_loss(lifted, true),
-            "still_place": place_loss(lifted_still, true_still),
-            "still_bones": _BONE_WEIGHT * bone_loss(lifted_still, true_still),
+            "velocity": _VELOCITY_WEIGHT * velocity_loss(lifted.joints, true),
+            **_pose_losses(lifted, true),
+            **{f"still_{name}": loss for name, loss in _pose_losses(still, true_still).items()},
         }
         optimiser.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
@@ -135,6 +135,14 @@ def _fit(
     return rows
 
 
+def _pose_losses(lifted: Lifted, true: torch.Tensor) -> dict[str, torch.Tensor]:
+    return {
+        "place": place_loss(lifted.joints, true),
+        "bones": _BONE_WEIGHT * bone_loss(lifted.joints, true),
+        "told_lengths": _TOLD_LENGTH_WEIGHT * told_length_loss(lifted.bone_lengths, true),
+    }
+
+
 def _seen(pairs: Pairs) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(pairs.features), torch.from_numpy(pairs.in_plane)
 
@@ -144,7 +152,7 @@ def _figures(lifter: Lifter, check: Pairs) -> dict[str, float]:
     """Held-out figures; `flat` is the same with the keypoints left in the plane."""
     was_training = lifter.training
     lifter.eval()
-    lifted = lifter(*_seen(check)).numpy().astype(np.float64)
+    lifted = lifter(*_seen(check)).joints.numpy().astype(np.float64)
     lifter.train(was_training)
     true = check.joints.astype(np.float64)
     reach = lifter.reach

@@ -21,6 +21,8 @@ A temporal dilated convolution network of the VideoPose3D kind (Pavllo et al., C
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
@@ -39,12 +41,19 @@ from fidgety.runtime.lifter_form import (
 from fidgety.runtime.upright import N_FEATURES
 from fidgety.skeleton import H36M_17
 
-__all__ = ["CHANNELS", "DILATIONS", "Lifter"]
+__all__ = ["CHANNELS", "DILATIONS", "Lifted", "Lifter"]
 
 CHANNELS = 128
 DILATIONS = (1, 3, 9, 27)
 _J = len(H36M_17)
 _N_OUTPUTS = 3 * _J + 2 * N_BONES  # of each joint a factor and an offset in x and y; of each bone log length and turn
+
+
+class Lifted(NamedTuple):
+    """What the lifter tells: joints (..., 17, 3), and of each of BONES how long it is (..., 15). Trunk lengths."""
+
+    joints: Tensor
+    bone_lengths: Tensor
 
 
 def _at_rest(layer: nn.Conv1d, values: Tensor) -> Tensor:
@@ -77,7 +86,7 @@ class _Block(nn.Module):
 
 
 class Lifter(nn.Module):
-    """features (B, T + 2 reach, 51), joints in plane (B, T + 2 reach, 17, 2) -> joints (B, T, 17, 3), trunk lengths.
+    """features (B, T + 2 reach, 51), joints in plane (B, T + 2 reach, 17, 2) -> Lifted of (B, T).
 
     `reach`: rows that it looks ahead, and back.
     """
@@ -96,7 +105,7 @@ class Lifter(nn.Module):
         self.register_buffer("bone_vectors", torch.from_numpy(bone_vectors()), persistent=False)
         self.register_buffer("bone_sums", torch.from_numpy(bone_sums()), persistent=False)
 
-    def forward(self, features: Tensor, in_plane: Tensor) -> Tensor:
+    def forward(self, features: Tensor, in_plane: Tensor) -> Lifted:
         values = F.relu(self.enter(features.transpose(1, 2)))
         for block in self.blocks:
             values = block(values)
@@ -107,10 +116,10 @@ class Lifter(nn.Module):
         for rows in SLOW_ROWS:
             slow = F.avg_pool1d(slow, rows, stride=1)
         correction, length = torch.split(slow.transpose(1, 2), [2 * _J, N_BONES], dim=-1)
-        return self._joints(in_plane[:, self.reach : -self.reach], correction, length, turn[:, SLOW_REACH:-SLOW_REACH])
+        return self._lifted(in_plane[:, self.reach : -self.reach], correction, length, turn[:, SLOW_REACH:-SLOW_REACH])
 
-    def still(self, features: Tensor, in_plane: Tensor) -> Tensor:
-        """`forward` of N infants that do not move, one row of each: (N, 51), (N, 17, 2) -> (N, 17, 3).
+    def still(self, features: Tensor, in_plane: Tensor) -> Lifted:
+        """`forward` of N infants that do not move, one row of each: (N, 51), (N, 17, 2) -> Lifted of (N,).
 
         The mean of rows that are alike is the row, and a kernel is the sum of its taps.
         """
@@ -119,7 +128,19 @@ class Lifter(nn.Module):
             values = block.still(values)  # type: ignore[operator]
         raw = self.leave(values).transpose(1, 2)
         correction, length, turn = self._told(raw, in_plane[:, None])
-        return self._joints(in_plane[:, None], correction, length, turn)[:, 0]
+        lifted = self._lifted(in_plane[:, None], correction, length, turn)
+        return Lifted(lifted.joints[:, 0], lifted.bone_lengths[:, 0])
+
+    @torch.no_grad()
+    def sharpen(self, by: float) -> None:
+        """Turn every bone more decidedly, in place: by `by` times the logit that was trained.
+
+        The place that is best on average of a bone of which nobody knows whether it points away or near lies between,
+        where the bone is short, and shorter in one posture than in another.
+        """
+        for values in (self.leave.weight, self.leave.bias):
+            if values is not None:
+                values[-N_BONES:] *= by
 
     def _told(self, raw: Tensor, plane: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Corrections in the plane (B, T, 34), the bones' log lengths and turns (B, T, 15)."""
@@ -127,9 +148,9 @@ class Lifter(nn.Module):
         correction = plane * (MOST_FACTOR * torch.tanh(factor))[..., None] + offset.reshape(*plane.shape)
         return correction.flatten(2), length, turn
 
-    def _joints(self, plane: Tensor, correction: Tensor, length: Tensor, turn: Tensor) -> Tensor:
-        plane = plane + correction.reshape(*plane.shape)
-        return torch.cat([plane, self._depths(plane, length.exp(), turn.tanh())[..., None]], dim=-1)
+    def _lifted(self, plane: Tensor, correction: Tensor, log_length: Tensor, turn: Tensor) -> Lifted:
+        plane, length = plane + correction.reshape(*plane.shape), log_length.exp()
+        return Lifted(torch.cat([plane, self._depths(plane, length, turn.tanh())[..., None]], dim=-1), length)
 
     def _depths(self, plane: Tensor, length: Tensor, turn: Tensor) -> Tensor:
         """Joints in the plane (B, T, 17, 2), the bones' lengths and turns (B, T, 15) -> depths (B, T, 17)."""

@@ -9,9 +9,10 @@ import torch
 
 from fidgety.errors import DeviceError
 from fidgety.export.lifter import lifter_shape
+from fidgety.runtime.lifter_form import BONES
 from fidgety.runtime.stream_lifter import StreamLifter
 from fidgety.training.lifting.fit import LIFTER_QUICK, train_lifter
-from fidgety.training.lifting.losses import bone_loss, place_loss, velocity_loss
+from fidgety.training.lifting.losses import bone_loss, place_loss, told_length_loss, velocity_loss
 from fidgety.training.networks.lifter import Lifter
 
 
@@ -44,7 +45,7 @@ def test_lifter_lets_movement_in_the_plane_pass_whatever_the_network_says(rate_h
     moved = in_plane.clone()
     moved[0, :, 3, 0] += swing
     with torch.inference_mode():
-        shift = (lifter(features, moved) - lifter(features, in_plane))[0]
+        shift = (lifter(features, moved).joints - lifter(features, in_plane).joints)[0]
     true = swing[lifter.reach : -lifter.reach]
     assert float(shift[:, 3, 0] @ true / (true @ true)) == pytest.approx(1.0, abs=0.03)
     others = torch.cat([shift[:, 3, 1:].flatten(), shift[:, [*range(3), *range(4, 17)]].flatten()])
@@ -61,3 +62,11 @@ def test_losses_are_zero_for_the_truth_and_see_their_own_fault() -> None:
     assert float(velocity_loss(shifted, true)) == pytest.approx(0.0, abs=1e-5)
     assert float(bone_loss(shifted, true)) == pytest.approx(0.0, abs=1e-5)
     assert float(bone_loss(1.5 * true, true)) > 0.3
+
+
+def test_told_length_loss_is_of_what_is_told_and_not_of_what_is_lifted() -> None:
+    torch.manual_seed(0)
+    true = torch.randn(2, 12, 17, 3)
+    lengths = torch.stack([(true[..., far, :] - true[..., near, :]).norm(dim=-1) for near, far in BONES], dim=-1)
+    assert float(told_length_loss(lengths, true)) == pytest.approx(0.0, abs=1e-6)
+    assert float(told_length_loss(1.2 * lengths, true)) == pytest.approx(np.log(1.2), rel=1e-4)

@@ -27,12 +27,14 @@ def bends(joints_m: FloatArray) -> np.ndarray:
 
 
 def test_in_other_posture_bones_keep_their_lengths(infant: Posed) -> None:
-    moved = in_other_posture(np.random.default_rng(1), infant.keypoints_m, infant.joints_m)[1]
-    for one, other in H36M_17.bones:
-        before, after = (
-            np.linalg.norm(joints[:, one] - joints[:, other], axis=-1) for joints in (infant.joints_m, moved)
-        )
-        assert after == pytest.approx(before, abs=1e-5)
+    rng = np.random.default_rng(1)
+    for _ in range(5):
+        moved = in_other_posture(rng, infant.keypoints_m, infant.joints_m)[1]
+        for one, other in H36M_17.bones:
+            before, after = (
+                np.linalg.norm(joints[:, one] - joints[:, other], axis=-1) for joints in (infant.joints_m, moved)
+            )
+            assert after == pytest.approx(before, abs=1e-5)
 
 
 def test_in_other_posture_keypoints_and_joints_stay_one_body(infant: Posed) -> None:
@@ -55,3 +57,23 @@ def test_in_other_posture_is_another_posture_above_the_mat(infant: Posed) -> Non
     assert 0.35 < np.mean(moved) < 0.65  # three in five limbs, less those that found no place
     lowest = np.array([joints[:, ends, 2].min(axis=0) for joints in drawn])
     assert (lowest[np.array(moved)] > 0.0).all()
+
+
+def test_in_other_posture_some_limbs_are_on_their_way_smoothly(infant: Posed) -> None:
+    """As against the infant's own movement, which goes along."""
+    rng = np.random.default_rng(4)
+    farthest, quickest = [], []
+    for _ in range(60):
+        joints = in_other_posture(rng, infant.keypoints_m, infant.joints_m)[1]
+        turned = np.array([upper_turns(joints, limb) - upper_turns(infant.joints_m, limb) for limb in LIMBS])
+        farthest.append(np.ptp(turned, axis=1))
+        quickest.append(np.abs(np.diff(turned, axis=1)).max(axis=1))
+    assert 0.1 < np.mean(np.array(farthest) > 20) < 0.35  # half of three in five, less those that hardly move
+    assert np.max(quickest) < 20  # degrees a row: .6 s for 3 rad at the most
+
+
+def upper_turns(joints_m: FloatArray, limb: tuple[str, ...]) -> np.ndarray:
+    """(T,) degrees between a limb's upper bone and where it points in the first row."""
+    upper = joints_m[:, H36M_17.index[limb[1]]] - joints_m[:, H36M_17.index[limb[0]]]
+    upper = upper / np.linalg.norm(upper, axis=-1, keepdims=True)
+    return np.asarray(np.degrees(np.arccos(np.clip(upper @ upper[0], -1, 1))))

@@ -26,7 +26,7 @@ def lift(lifter: Lifter, length: float, turn: float) -> tuple[torch.Tensor, torc
     in_plane = 0.2 * torch.randn(1, n, 17, 2)
     in_plane[:, :, 0] = 0.0
     with torch.inference_mode():
-        lifted = lifter(torch.randn(1, n, 51), in_plane)
+        lifted = lifter(torch.randn(1, n, 51), in_plane).joints
     return lifted[0], in_plane[0, lifter.reach : -lifter.reach]
 
 
@@ -60,7 +60,24 @@ def test_lifter_still_is_what_a_window_of_one_row_repeated_gives() -> None:
     features, in_plane = torch.randn(5, 51), torch.randn(5, 17, 2)
     n = 2 * lifter.reach + 1
     with torch.inference_mode():
-        window = lifter(features[:, None].repeat(1, n, 1), in_plane[:, None].repeat(1, n, 1, 1))[:, 0]
+        window = lifter(features[:, None].repeat(1, n, 1), in_plane[:, None].repeat(1, n, 1, 1))
         still = lifter.still(features, in_plane)
-    assert torch.allclose(still, window, atol=1e-4)
-    assert still.std() > 0.1
+    assert torch.allclose(still.joints, window.joints[:, 0], atol=1e-4)
+    assert torch.allclose(still.bone_lengths, window.bone_lengths[:, 0], atol=1e-4)
+    assert still.joints.std() > 0.1
+
+
+def test_lifter_sharpened_turns_bones_further_the_same_way_and_tells_nothing_else(lifter: Lifter) -> None:
+    features, in_plane = torch.randn(5, 51), torch.randn(5, 17, 2)
+    with torch.inference_mode():
+        before = lifter.still(features, in_plane)
+    lifter.sharpen(2.0)
+    with torch.inference_mode():
+        after = lifter.still(features, in_plane)
+    assert torch.equal(after.joints[..., :2], before.joints[..., :2])
+    assert torch.equal(after.bone_lengths, before.bone_lengths)
+    deep, deeper = bones_of(before.joints)[..., 2], bones_of(after.joints)[..., 2]
+    is_told = deep.abs() > 1e-3
+    assert (deep.sign() == deeper.sign())[is_told].all()
+    ratio = (deeper / deep)[is_told]  # tanh(2 x) / tanh(x): twice where a bone hardly turns, once where it wholly does
+    assert ratio.min() > 1.0 and ratio.max() < 2.001 and ratio.max() - ratio.min() > 0.3
