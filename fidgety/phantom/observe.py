@@ -48,17 +48,23 @@ class Observer:
 
 
 def draw_observer(
-    rng: np.random.Generator, joints_m: FloatArray, noise: PoseNoise, most_tilt_deg: float = 45.0
+    rng: np.random.Generator,
+    joints_m: FloatArray,
+    noise: PoseNoise,
+    most_tilt_deg: float = 45.0,
+    *,
+    is_often_overhead: bool = True,
 ) -> Observer:
     """A random camera over an infant, (T, 17, 3) world joints in metres, and random errors of the kind `noise`
     describes.
 
-    Tilt 0 to `most_tilt_deg` degrees towards any side, any turn in the picture, .6-1.6 m away.
+    Tilt 0 to `most_tilt_deg` degrees towards any side, any turn in the picture, .6-1.6 m away. `is_often_overhead`:
+    every second tilt is below .3 of the largest; evenly between otherwise.
     """
     camera = Camera.looking_at(
         np.median(joints_m[:, _HIP], axis=0) + np.array([0.0, 0.08, 0.0]),
         distance_m=float(rng.uniform(0.6, 1.6)),
-        tilt_deg=float(rng.uniform(0.0, most_tilt_deg) * rng.choice([0.3, 1.0])),
+        tilt_deg=float(rng.uniform(0.0, most_tilt_deg) * (rng.choice([0.3, 1.0]) if is_often_overhead else 1.0)),
         azimuth_deg=float(rng.uniform(0.0, 360.0)),
         roll_deg=float(rng.uniform(0.0, 360.0)),
     )

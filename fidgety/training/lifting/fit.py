@@ -26,11 +26,12 @@ from fidgety.training.lifting.measure import aligned_error, depth_sign_share, si
 from fidgety.training.lifting.pairs import Pairs, Posed, draw_pairs, simulate_posed
 from fidgety.training.lifting.stills import Stills
 from fidgety.training.log import LogRow, write_curve, write_json
-from fidgety.training.networks.lifter import CHANNELS, DILATIONS, Lifted, Lifter
+from fidgety.training.networks.lifter import CHANNELS, DILATIONS, Lifter
 
 __all__ = ["LIFTER_DEMO", "LIFTER_QUICK", "LifterProtocol", "train_lifter"]
 
-_VELOCITY_WEIGHT, _BONE_WEIGHT, _TOLD_LENGTH_WEIGHT = 2.0, 0.5, 1.0
+_VELOCITY_WEIGHT, _BONE_WEIGHT = 2.0, 0.5
+_STILL_BONE_WEIGHT, _TOLD_LENGTH_WEIGHT = 1.5, 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class LifterProtocol:
     rows: int = 96  # lifted rows of a window
     steps: int = 3000
     rate: float = 2e-3
-    sharpness: float = 2.0  # `Lifter.sharpen`, when all is trained
+    sharpness: float = 1.5  # `Lifter.sharpen`, when all is trained
     validate_every: int = 500
     threads: int = 1
 
@@ -118,9 +119,12 @@ def _fit(
         poses = stills.draw(rng, protocol.cameras, noise)
         still, true_still = lifter.still(*_seen(poses)), torch.from_numpy(poses.joints)
         losses = {
+            "place": place_loss(lifted.joints, true),
             "velocity": _VELOCITY_WEIGHT * velocity_loss(lifted.joints, true),
-            **_pose_losses(lifted, true),
-            **{f"still_{name}": loss for name, loss in _pose_losses(still, true_still).items()},
+            "bones": _BONE_WEIGHT * bone_loss(lifted.joints, true),
+            "still_place": place_loss(still.joints, true_still),
+            "still_bones": _STILL_BONE_WEIGHT * bone_loss(still.joints, true_still),
+            "still_lengths": _TOLD_LENGTH_WEIGHT * told_length_loss(still.bone_lengths, true_still),
         }
         optimiser.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
@@ -133,14 +137,6 @@ def _fit(
             print(" ".join(f"{name} {value}" for name, value in rows[-1].items()), file=sys.stderr, flush=True)
     lifter.eval()
     return rows
-
-
-def _pose_losses(lifted: Lifted, true: torch.Tensor) -> dict[str, torch.Tensor]:
-    return {
-        "place": place_loss(lifted.joints, true),
-        "bones": _BONE_WEIGHT * bone_loss(lifted.joints, true),
-        "told_lengths": _TOLD_LENGTH_WEIGHT * told_length_loss(lifted.bone_lengths, true),
-    }
 
 
 def _seen(pairs: Pairs) -> tuple[torch.Tensor, torch.Tensor]:

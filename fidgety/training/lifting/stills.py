@@ -47,7 +47,7 @@ class Stills:
         keypoints_m, joints_m = in_other_proportions(
             rng, self._keypoints_m[pick], self._joints_m[pick], _PER_CAMERA, UNLIKE_SHARE
         )
-        camera = draw_observer(rng, joints_m, noise, MOST_TILT_DEG).camera
+        camera = draw_observer(rng, joints_m, noise, MOST_TILT_DEG, is_often_overhead=False).camera
         xy = observe_single_poses(keypoints_m, joints_m, camera, noise, rng)
         scores = np.clip(rng.normal(0.9, 0.08, xy.shape[:2]), 0.05, 1.0).astype(np.float32)
         is_hidden = rng.random(xy.shape[:2]) < _KEYPOINT_HIDDEN_SHARE
