@@ -50,7 +50,7 @@ class LifterProtocol:
     rows: int = 96  # lifted rows of a window
     steps: int = 3000
     rate: float = 2e-3
-    sharpness: float = 1.5  # `Lifter.sharpen`, when all is trained
+    sharpness: float = 2.0  # `Lifter.sharpen`, when all is trained
     validate_every: int = 500
     threads: int = 1
 
