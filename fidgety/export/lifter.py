@@ -22,6 +22,8 @@ from fidgety.export.graph_writer import GraphWriter
 from fidgety.runtime.lifter_form import (
     MOST_FACTOR,
     N_BONES,
+    N_SLOW,
+    OUTPUTS,
     SLOW_REACH,
     SLOW_ROWS,
     SOFTNESS,
@@ -35,6 +37,7 @@ from fidgety.runtime.lifter_form import (
 __all__ = ["export_lifter", "lifter_shape"]
 
 _J = 17
+_LENGTH, _TURN, _END = (sum(OUTPUTS[:n]) for n in (2, 3, 4))  # where in a row they begin
 
 Array = NDArray[np.float32]
 Weights = Mapping[str, Array]
@@ -60,6 +63,8 @@ def _read_weights(path: Path) -> Weights:
         weights = {name: saved[name].astype(np.float32) for name in saved.files}
     if not {"enter.weight", "enter.bias", "leave.weight", "dilations"} <= set(weights):
         raise BundleError(f"{path} holds no lifter: train it with `fidgety train-lifter`")
+    if len(weights["leave.weight"]) != sum(OUTPUTS) or "trunk_weight" not in weights:
+        raise BundleError(f"{path} holds a lifter of another form: train it anew with `fidgety train-lifter`")
     return weights
 
 
@@ -78,14 +83,17 @@ def _graph(weights: Weights) -> onnx.ModelProto:
         values = graph.node("Add", _cut(graph, wide, reach_of(dilation), -reach_of(dilation), axis=2), inside)
     constants = [graph.constant(f"leave.{part}", weights[f"leave.{part}"]) for part in ("weight", "bias")]
     raw = graph.node("Conv", values, *constants, kernel_shape=[1])
-    raw = graph.node("Transpose", graph.node("Squeeze", raw, _axes(graph, 0)), perm=[1, 0])  # (T, 81)
+    raw = _rows(graph, raw)  # (T, 81)
+    constants = [graph.constant(f"trunk_{part}", weights[f"trunk_{part}"]) for part in ("weight", "bias")]
+    trunk = _rows(graph, graph.node("Conv", values, *constants, kernel_shape=[1]))  # (T, 1)
     remembered = graph.node("Concat", "cache_plane", "in_plane", axis=0)
     _cut(graph, remembered, -reach, 1 << 30, axis=0, output="new_cache_plane")
     # The network's rows lie SLOW_REACH after the lifted ones: so much its slow corrections still look ahead.
     near = _cut(graph, remembered, SLOW_REACH, SLOW_REACH - reach, axis=0)
-    correction, length = _slowly(graph, raw, near)
-    plane = graph.node("Add", _cut(graph, remembered, 0, -reach, axis=0), correction)
-    turn = graph.node("Concat", "cache_turn", _cut(graph, raw, 3 * _J + N_BONES, 3 * _J + 2 * N_BONES, axis=1), axis=0)
+    correction, scale, length = _slowly(graph, raw, trunk, near)
+    plane = graph.node("Mul", _cut(graph, remembered, 0, -reach, axis=0), scale)
+    plane = graph.node("Add", plane, correction)
+    turn = graph.node("Concat", "cache_turn", _cut(graph, raw, _TURN, _END, axis=1), axis=0)
     _cut(graph, turn, -SLOW_REACH, 1 << 30, axis=0, output="new_cache_turn")
     depth = _depths(graph, plane, length, _cut(graph, turn, 0, -SLOW_REACH, axis=0))
     graph.node("Concat", plane, depth, axis=2, output="joints")
@@ -95,23 +103,28 @@ def _graph(weights: Weights) -> onnx.ModelProto:
     return graph.model("lifter", inputs, outputs)
 
 
-def _slowly(graph: GraphWriter, raw: str, near: str) -> tuple[str, str]:
-    """What the network corrects in the plane (T, 17, 2), and the bones' lengths (T, 15), both averaged over seconds."""
+def _slowly(graph: GraphWriter, raw: str, trunk: str, near: str) -> tuple[str, str, str]:
+    """What the network corrects in the plane (T, 17, 2), how long the seen trunk is (T, 1, 1) and the bones' lengths
+    (T, 15), all averaged over seconds."""
     factor = graph.node("Mul", graph.node("Tanh", _cut(graph, raw, 0, _J, axis=1)), graph.constant("most", MOST_FACTOR))
+    added = graph.node("Sub", graph.node("Exp", trunk), graph.constant("one", 1.0))
+    factor = graph.node("Sub", factor, added)
     scaled = graph.node("Mul", near, graph.node("Unsqueeze", factor, _axes(graph, 2)))
     offset = graph.reshape(_cut(graph, raw, _J, 3 * _J, axis=1), -1, _J, 2)
     correction = graph.reshape(graph.node("Add", scaled, offset), -1, 2 * _J)
-    length = _cut(graph, raw, 3 * _J, 3 * _J + N_BONES, axis=1)
-    slow = graph.node("Transpose", graph.node("Concat", correction, length, axis=1), perm=[1, 0])
-    slow = graph.node("Unsqueeze", slow, _axes(graph, 0))  # (1, 49, T)
+    length = _cut(graph, raw, _LENGTH, _TURN, axis=1)
+    slow = graph.node("Transpose", graph.node("Concat", correction, trunk, length, axis=1), perm=[1, 0])
+    slow = graph.node("Unsqueeze", slow, _axes(graph, 0))  # (1, 50, T)
     for i, n in enumerate(SLOW_ROWS):
         whole = graph.node("Concat", f"cache_slow_{i}", slow, axis=2)
         _cut(graph, whole, 1 - n, 1 << 30, axis=2, output=f"new_cache_slow_{i}")
         slow = graph.node("AveragePool", whole, kernel_shape=[n])
-    slow = graph.node("Transpose", graph.node("Squeeze", slow, _axes(graph, 0)), perm=[1, 0])
+    slow = _rows(graph, slow)
+    lengths = graph.node("Exp", _cut(graph, slow, 2 * _J, N_SLOW, axis=1))
     return (
         graph.reshape(_cut(graph, slow, 0, 2 * _J, axis=1), -1, _J, 2),
-        graph.node("Exp", _cut(graph, slow, 2 * _J, 2 * _J + N_BONES, axis=1)),
+        graph.node("Unsqueeze", _cut(graph, lengths, 0, 1, axis=1), _axes(graph, 2)),
+        _cut(graph, lengths, 1, 1 + N_BONES, axis=1),
     )
 
 
@@ -124,6 +137,11 @@ def _depths(graph: GraphWriter, plane: str, length: str, turn: str) -> str:
     deep = graph.node("Mul", graph.node("Tanh", turn), left)
     summed = graph.node("MatMul", deep, graph.constant("bone_sums", bone_sums().T))
     return graph.node("Unsqueeze", summed, _axes(graph, 2))
+
+
+def _rows(graph: GraphWriter, values: str) -> str:
+    """(1, C, T) -> (T, C)."""
+    return graph.node("Transpose", graph.node("Squeeze", values, _axes(graph, 0)), perm=[1, 0])
 
 
 def _remember(graph: GraphWriter, values: str, layer: int, dilation: int) -> str:

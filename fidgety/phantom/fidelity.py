@@ -238,9 +238,15 @@ def _placed(pieces: Sequence[LiftedTrack]) -> Array:
     """(T, 17, 3) lifted joints of one recording, trunk lengths, with the hip at its place in the picture."""
     joints = np.concatenate([piece.joints for piece in pieces]).astype(np.float64)
     joints_xy = np.concatenate([piece.joints_xy for piece in pieces]).astype(np.float64)
-    px_per_trunk = _trunk(joints_xy) / _trunk(joints[..., :2])
+    rooted_xy = joints_xy - joints_xy[:, _HIP, None]
+    px_per_trunk = _step(rooted_xy) / _step(joints[..., :2])
     joints[..., :2] += joints_xy[:, _HIP, None] / px_per_trunk
     return joints
+
+
+def _step(joints: Array) -> float:
+    """Root of the mean squared step from row to row of (T, 17, 2), in its unit: what the lifter only scales."""
+    return float(np.sqrt(np.nanmean(np.diff(joints, axis=0) ** 2)))
 
 
 def _trunk(joints: Array) -> float:

@@ -17,6 +17,8 @@ __all__ = [
     "BONES",
     "MOST_FACTOR",
     "N_BONES",
+    "N_SLOW",
+    "OUTPUTS",
     "SLOW_REACH",
     "SLOW_ROWS",
     "SOFTNESS",
@@ -27,8 +29,8 @@ __all__ = [
     "whole_reach",
 ]
 
-# Running means, one after the other, of what the lifter corrects in the plane and of the bones' lengths: under .1 of it
-# passes from .5 Hz on.
+# Running means, one after the other, of what the lifter corrects in the plane, of the seen trunk's length and of the
+# bones': under .1 of it passes from .5 Hz on.
 SLOW_ROWS = (51, 25)
 MOST_FACTOR = 0.5  # of what a joint's place in the plane is corrected by: perspective and foreshortening
 SOFTNESS = 0.1  # trunk lengths: noise of a bone that lies flat is not to become depth
@@ -36,6 +38,9 @@ _HIP, _SPINE, _THORAX = H36M_17.indices("hip", "spine", "thorax")
 # The trunk is one bone, and the spine lies in its middle: two bones of one line would be folded to fit.
 BONES = ((_HIP, _THORAX), *(bone for bone in H36M_17.bones if _SPINE not in bone))
 N_BONES = len(BONES)
+# What `leave` tells in every row: of each joint a factor and an offset in x and y; of each bone log length and turn.
+OUTPUTS = (len(H36M_17), 2 * len(H36M_17), N_BONES, N_BONES)
+N_SLOW = 2 * len(H36M_17) + 1 + N_BONES
 SLOW_REACH = sum(rows // 2 for rows in SLOW_ROWS)
 
 
@@ -53,7 +58,7 @@ def cache_shapes(channels: int, dilations: Sequence[int]) -> dict[str, tuple[int
     """What the lifter remembers between two chunks, by the names of its inputs."""
     sizes = (N_FEATURES, *(channels,) * (len(dilations) - 1))
     shapes = {f"cache_{i}": (1, c, 2 * reach_of(d)) for i, (c, d) in enumerate(zip(sizes, dilations, strict=True))}
-    slow = {f"cache_slow_{i}": (1, 2 * 17 + N_BONES, rows - 1) for i, rows in enumerate(SLOW_ROWS)}
+    slow = {f"cache_slow_{i}": (1, N_SLOW, rows - 1) for i, rows in enumerate(SLOW_ROWS)}
     turn = {"cache_turn": (SLOW_REACH, N_BONES)}
     return {**shapes, **slow, **turn, "cache_plane": (whole_reach(dilations), 17, 2)}
 

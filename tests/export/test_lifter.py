@@ -91,6 +91,10 @@ def test_export_lifter_writes_the_same_bytes_again_and_names_what_is_missing(gra
     np.savez(tmp_path / "other.npz", weights=np.zeros(3))
     with pytest.raises(BundleError, match="no lifter"):
         export_lifter(tmp_path / "other.npz", tmp_path / "out.onnx")
+    with np.load(graph.with_suffix(".npz")) as saved:
+        np.savez(tmp_path / "before.npz", **{**saved, "leave.weight": saved["leave.weight"][:-1]})
+    with pytest.raises(BundleError, match="train it anew"):
+        export_lifter(tmp_path / "before.npz", tmp_path / "out.onnx")
 
 
 def test_dilated_layers_leave_no_comb(lifter: Lifter) -> None:

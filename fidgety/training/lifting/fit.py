@@ -21,7 +21,7 @@ import torch
 from fidgety.errors import DeviceError
 from fidgety.export.lifter import export_lifter
 from fidgety.phantom.pose_noise import PoseNoise, default_pose_noise
-from fidgety.training.lifting.losses import bone_loss, place_loss, told_length_loss, velocity_loss
+from fidgety.training.lifting.losses import bone_loss, place_loss, seen_trunk_loss, told_length_loss, velocity_loss
 from fidgety.training.lifting.measure import aligned_error, depth_sign_share, side_share
 from fidgety.training.lifting.pairs import Pairs, Posed, draw_pairs, simulate_posed
 from fidgety.training.lifting.stills import Stills
@@ -50,6 +50,8 @@ class LifterProtocol:
     rows: int = 96  # lifted rows of a window
     steps: int = 3000
     rate: float = 2e-3
+    scale_steps: int = 300  # `Lifter.scale_parameters`, when all else is trained
+    scale_rate: float = 5e-3
     sharpness: float = 2.0  # `Lifter.sharpen`, when all is trained
     validate_every: int = 500
     threads: int = 1
@@ -67,6 +69,7 @@ LIFTER_QUICK = LifterProtocol(
     cameras=2,
     rows=8,
     steps=3,
+    scale_steps=2,
     threads=1,
 )
 
@@ -91,6 +94,7 @@ def train_lifter(out_dir: Path, seed: int = 1, protocol: LifterProtocol = LIFTER
     check = draw_pairs(rng, held_out, 4 * protocol.n_held_out, protocol.rows, noise, lifter.reach)
     stills = Stills(np.random.default_rng([seed, 2]), infants, protocol.n_postures)
     rows = _fit(lifter, protocol, seed, infants, stills, check, noise)
+    rows += _fit_scale(lifter, protocol, seed, infants, stills, noise)
     lifter.sharpen(protocol.sharpness)
     weights = {name: value.numpy() for name, value in lifter.state_dict().items()}
     weights["dilations"] = np.array(protocol.dilations)
@@ -139,17 +143,44 @@ def _fit(
     return rows
 
 
+def _fit_scale(
+    lifter: Lifter, protocol: LifterProtocol, seed: int, infants: Sequence[Posed], stills: Stills, noise: PoseNoise
+) -> list[LogRow]:
+    """How long the seen trunk is, from what the network has learnt to look at; nothing else is moved."""
+    rng = np.random.default_rng([seed, 3])
+    optimiser = torch.optim.Adam(lifter.scale_parameters(), lr=protocol.scale_rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, protocol.scale_rate, protocol.scale_steps)
+    rows: list[LogRow] = []
+    for step in range(protocol.steps + 1, protocol.steps + protocol.scale_steps + 1):
+        pairs = draw_pairs(rng, infants, protocol.batch, protocol.rows, noise, lifter.reach)
+        poses = stills.draw(rng, protocol.cameras, noise)
+        losses = {
+            "trunk": seen_trunk_loss(lifter(*_seen(pairs)).seen_trunk, torch.from_numpy(pairs.seen_trunk)),
+            "still_trunk": seen_trunk_loss(lifter.still(*_seen(poses)).seen_trunk, torch.from_numpy(poses.seen_trunk)),
+        }
+        optimiser.zero_grad(set_to_none=True)
+        torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        schedule.step()
+        rows.append({"step": step, **{name: round(float(value.detach()), 5) for name, value in losses.items()}})
+    return rows
+
+
 def _seen(pairs: Pairs) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(pairs.features), torch.from_numpy(pairs.in_plane)
 
 
 @torch.inference_mode()
 def _figures(lifter: Lifter, check: Pairs) -> dict[str, float]:
-    """Held-out figures; `flat` is the same with the keypoints left in the plane."""
+    """Held-out figures; `flat` is the same with the keypoints left in the plane, `unscaled` with the trunk taken as
+    seen.
+    """
     was_training = lifter.training
     lifter.eval()
-    lifted = lifter(*_seen(check)).joints.numpy().astype(np.float64)
+    told = lifter(*_seen(check))
+    lifted = told.joints.numpy().astype(np.float64)
     lifter.train(was_training)
+    seen_trunk = torch.from_numpy(check.seen_trunk)
     true = check.joints.astype(np.float64)
     reach = lifter.reach
     flat = np.concatenate([check.in_plane[:, reach:-reach], np.zeros((*true.shape[:3], 1))], axis=-1)
@@ -159,6 +190,8 @@ def _figures(lifter: Lifter, check: Pairs) -> dict[str, float]:
         "aligned_error_flat": round(float(aligned_error(flat, true).mean()), 4),
         "depth_sign": round(depth_sign_share(lifted, true), 4),
         "side": round(side_share(lifted, true), 4),
+        "scale_error": round(float(seen_trunk_loss(told.seen_trunk, seen_trunk)), 4),
+        "scale_error_unscaled": round(float(seen_trunk_loss(torch.ones_like(seen_trunk), seen_trunk)), 4),
     }
 
 

@@ -1,7 +1,8 @@
 """What the lifter is trained towards: true places, true velocities, rigid bones. Lengths in trunk lengths.
 
 A bone that is told too long and turned too little has the right depth in one posture and not in the next. Single poses
-and windows about one posture cannot tell the two apart, so the told length has a loss of its own.
+and windows about one posture cannot tell the two apart, so the told length has a loss of its own. So has the length of
+the seen trunk, by which all movement is measured.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from torch import Tensor
 from fidgety.runtime.lifter_form import BONES
 from fidgety.skeleton import H36M_17
 
-__all__ = ["bone_loss", "place_loss", "told_length_loss", "velocity_loss"]
+__all__ = ["bone_loss", "place_loss", "seen_trunk_loss", "told_length_loss", "velocity_loss"]
 
 _BONES_FROM_TO = tuple(zip(*H36M_17.bones, strict=True))
 _TOLD_FROM_TO = tuple(zip(*BONES, strict=True))
@@ -39,6 +40,12 @@ def bone_loss(lifted: Tensor, true: Tensor) -> Tensor:
 def told_length_loss(told: Tensor, true: Tensor) -> Tensor:
     """Mean error of the log lengths (..., 15) that are told of BONES, of true joints (..., 17, 3)."""
     return (told / _lengths(true, _TOLD_FROM_TO)).log().abs().mean()
+
+
+def seen_trunk_loss(told: Tensor, true: Tensor) -> Tensor:
+    """Mean error of the log length that is told of the seen trunk, where the true one is known (not NaN)."""
+    is_known = torch.isfinite(true)
+    return (told[is_known] / true[is_known]).log().abs().mean()
 
 
 def _lengths(joints: Tensor, from_to: tuple[tuple[int, ...], ...]) -> Tensor:

@@ -25,7 +25,17 @@ from fidgety.skeleton import COCO_17, H36M_17, joints_matrix
 from fidgety.training.lifting.postures import in_other_posture
 from fidgety.training.lifting.proportions import in_other_proportions
 
-__all__ = ["GROUPS", "MOST_TILT_DEG", "UNLIKE_SHARE", "Pairs", "Posed", "draw_pairs", "simulate_posed", "true_upright"]
+__all__ = [
+    "GROUPS",
+    "MOST_TILT_DEG",
+    "UNLIKE_SHARE",
+    "Pairs",
+    "Posed",
+    "draw_pairs",
+    "seen_trunk",
+    "simulate_posed",
+    "true_upright",
+]
 
 FPS = 25.0
 _WARM_UP = 60  # rows before a window, from which the slow trunk comes
@@ -57,11 +67,14 @@ class Posed:
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
     """B windows. features (B, T + 2 reach, 51), in_plane (B, T + 2 reach, 17, 2), joints (B, T, 17, 3): all float32,
-    upright, trunk lengths, root at the hip."""
+    upright, root at the hip, the first two in lengths of the seen trunk, joints in lengths of the infant's. seen_trunk
+    (B, T): how long the one is in lengths of the other; NaN where nobody is to learn from it.
+    """
 
     features: FloatArray
     in_plane: FloatArray
     joints: FloatArray
+    seen_trunk: FloatArray
 
 
 def simulate_posed(n_infants: int, duration_s: float, seed: int) -> list[Posed]:
@@ -80,14 +93,11 @@ def draw_pairs(
 ) -> Pairs:
     """`n_windows` windows of `n_rows` lifted rows, and `reach` rows to either side, from random infants."""
     drawn = [_draw(rng, infants[int(rng.integers(len(infants)))], n_rows, noise, reach) for _ in range(n_windows)]
-    features, in_plane, joints = (np.stack(parts) for parts in zip(*drawn, strict=True))
-    return Pairs(features, in_plane, joints)
+    return Pairs(*(np.stack(parts) for parts in zip(*drawn, strict=True)))
 
 
-def _draw(
-    rng: np.random.Generator, infant: Posed, n_rows: int, noise: PoseNoise, reach: int
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """features, in_plane and joints of one window."""
+def _draw(rng: np.random.Generator, infant: Posed, n_rows: int, noise: PoseNoise, reach: int) -> tuple[FloatArray, ...]:
+    """features, in_plane, joints and seen_trunk of one window."""
     n_all = n_rows + 2 * reach
     start = int(rng.integers(0, len(infant.joints_m) - n_all - _WARM_UP))
     rows = slice(start, start + n_all + _WARM_UP)
@@ -102,7 +112,8 @@ def _draw(
     features, in_plane, trunk = UprightFrame().apply(xy, scores)
     upright = true_upright(observer.camera, joints_m, trunk)
     pick = _WARM_UP + _rows_shown(rng, n_all, reach)
-    return features[pick], in_plane[pick], upright[pick[reach : n_all - reach]]
+    lifted, length = pick[reach : n_all - reach], seen_trunk(observer.camera, joints_m, trunk)
+    return features[pick], in_plane[pick], upright[lifted], length[lifted]
 
 
 def _rows_shown(rng: np.random.Generator, n_all: int, reach: int) -> NDArray[np.int64]:
@@ -123,6 +134,13 @@ def true_upright(camera: Camera, joints_m: FloatArray, trunk: NDArray[np.complex
     turn = (-1j * np.conj(trunk / np.maximum(np.abs(trunk), 1e-9)))[:, None]
     plane = (seen[..., 0] + 1j * seen[..., 1]) * turn
     return np.stack([plane.real, plane.imag, seen[..., 2]], axis=-1).astype(np.float32)
+
+
+def seen_trunk(camera: Camera, joints_m: FloatArray, trunk: NDArray[np.complex128]) -> FloatArray:
+    """(T,) float32: the seen trunks (T,) px in lengths of the infant's own, as far off as its hip."""
+    seen = camera.to_camera(joints_m)
+    true_m = np.median(np.linalg.norm(seen[:, _THORAX] - seen[:, _HIP], axis=-1))
+    return np.asarray(np.abs(trunk) * seen[:, _HIP, 2] / (camera.focal_px * true_m), np.float32)
 
 
 def _scores(rng: np.random.Generator, xy: FloatArray) -> FloatArray:

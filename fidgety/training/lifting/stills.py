@@ -16,7 +16,15 @@ from fidgety.phantom.pose_noise import PoseNoise
 from fidgety.records import FloatArray
 from fidgety.runtime.upright import upright_one_by_one
 from fidgety.skeleton import COCO_17, H36M_17, TRUNK
-from fidgety.training.lifting.pairs import GROUPS, MOST_TILT_DEG, UNLIKE_SHARE, Pairs, Posed, true_upright
+from fidgety.training.lifting.pairs import (
+    GROUPS,
+    MOST_TILT_DEG,
+    UNLIKE_SHARE,
+    Pairs,
+    Posed,
+    seen_trunk,
+    true_upright,
+)
 from fidgety.training.lifting.postures import in_other_posture
 from fidgety.training.lifting.proportions import in_other_proportions
 
@@ -26,6 +34,9 @@ _OTHER_POSTURE_SHARE = 0.8
 _PER_CAMERA = 8
 _FACE_HIDDEN_SHARE, _LIMB_HIDDEN_SHARE, _KEYPOINT_HIDDEN_SHARE = 0.4, 0.08, 0.02
 _TRUNK_M = 0.19
+# Long limbs and a trunk seen from aslant look alike. Which is the likelier depends on how often cameras slant: as often
+# as here they never do, so the seen trunk's length is learnt from cameras that recordings are asked for.
+_LEAST_DOWNWARD = float(np.cos(np.radians(45.0)))
 _HIP, _THORAX = H36M_17.indices("hip", "thorax")
 
 
@@ -37,12 +48,12 @@ class Stills:
         self._keypoints_m, self._joints_m = np.stack(keypoints), np.stack(joints)
 
     def draw(self, rng: np.random.Generator, n_cameras: int, noise: PoseNoise) -> Pairs:
-        """N = 8 `n_cameras` poses: features (N, 51), in_plane (N, 17, 2), joints (N, 17, 3)."""
+        """N = 8 `n_cameras` poses: features (N, 51), in_plane (N, 17, 2), joints (N, 17, 3), seen_trunk (N,)."""
         parts = [self._seen(rng, noise) for _ in range(n_cameras)]
-        features, in_plane, joints = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return Pairs(features, in_plane, joints)
+        return Pairs(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
-    def _seen(self, rng: np.random.Generator, noise: PoseNoise) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def _seen(self, rng: np.random.Generator, noise: PoseNoise) -> tuple[FloatArray, ...]:
+        """What `draw` gives, of one camera's poses."""
         pick = rng.integers(0, len(self._joints_m), _PER_CAMERA)
         keypoints_m, joints_m = in_other_proportions(
             rng, self._keypoints_m[pick], self._joints_m[pick], _PER_CAMERA, UNLIKE_SHARE
@@ -57,7 +68,10 @@ class Stills:
         is_hidden[:, COCO_17.indices(*TRUNK)] = False
         xy[is_hidden], scores[is_hidden] = np.nan, 0.0
         features, in_plane, trunk = upright_one_by_one(xy, scores)
-        return features, in_plane, true_upright(camera, joints_m, trunk)
+        length = seen_trunk(camera, joints_m, trunk)
+        if -camera.rotation[2, 2] < _LEAST_DOWNWARD:
+            length = np.full_like(length, np.nan)
+        return features, in_plane, true_upright(camera, joints_m, trunk), length
 
 
 def _posed(rng: np.random.Generator, infant: Posed) -> tuple[FloatArray, FloatArray]:

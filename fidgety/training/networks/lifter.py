@@ -8,9 +8,12 @@ A temporal dilated convolution network of the VideoPose3D kind (Pavllo et al., C
   25/9 Hz. The mean over d rows has its zeros exactly there.
 - Fewer channels (128 in place of 1024): an infant on its back has less to tell than a walking adult.
 - In the plane the network only corrects, and only slowly: its correction (a factor on the joint's place, and an offset:
-  perspective, and the pose network's lasting errors) is averaged over two seconds and more. Movement of .5 Hz and
-  quicker passes with a gain of one. A lifter that may correct every row shrinks what it reads (measured: gains of .7 to
-  .95), since that is the best guess of a noisy place, and it takes FMs along.
+  perspective, and the pose network's lasting errors) is averaged over two seconds and more. A lifter that may correct
+  every row shrinks what it reads (measured: gains of .7 to .95), since that is the best guess of a noisy place, and it
+  takes FMs along.
+- Movement of .5 Hz and quicker passes with one gain for all joints: how long the seen trunk is, the unit of what comes
+  in, in lengths of the infant's own. A slanting camera sees it shorter, the pose network reads it longer. It is told as
+  slowly, by weights of its own (`scale_parameters`): losses on joints would shrink movement.
 - Depth comes from bones. What the network tells of a bone is how long it is (averaged as slowly: bones do not grow)
   and how far it is turned towards or away from the camera, between -1 and 1; the rest is what its length in the plane
   leaves of its length in space. A lifter that tells depths joint by joint lets bones grow and shrink.
@@ -30,6 +33,7 @@ from torch.nn import functional as F  # noqa: N812
 from fidgety.runtime.lifter_form import (
     MOST_FACTOR,
     N_BONES,
+    OUTPUTS,
     SLOW_REACH,
     SLOW_ROWS,
     SOFTNESS,
@@ -46,14 +50,27 @@ __all__ = ["CHANNELS", "DILATIONS", "Lifted", "Lifter"]
 CHANNELS = 128
 DILATIONS = (1, 3, 9, 27)
 _J = len(H36M_17)
-_N_OUTPUTS = 3 * _J + 2 * N_BONES  # of each joint a factor and an offset in x and y; of each bone log length and turn
 
 
 class Lifted(NamedTuple):
-    """What the lifter tells: joints (..., 17, 3), and of each of BONES how long it is (..., 15). Trunk lengths."""
+    """What the lifter tells: joints (..., 17, 3), how long the seen trunk is (...), and of each of BONES how long it is
+    (..., 15). Trunk lengths.
+    """
 
     joints: Tensor
+    seen_trunk: Tensor
     bone_lengths: Tensor
+
+
+class _Told(NamedTuple):
+    """What the network says of each row: correction in the plane (B, T, 34), log length of the seen trunk (B, T, 1) and
+    of the bones (B, T, 15), which are averaged slowly, and the bones' turns (B, T, 15), which are not.
+    """
+
+    correction: Tensor
+    log_trunk: Tensor
+    log_lengths: Tensor
+    turn: Tensor
 
 
 def _at_rest(layer: nn.Conv1d, values: Tensor) -> Tensor:
@@ -99,9 +116,11 @@ class Lifter(nn.Module):
         self.reach = whole_reach(dilations)
         self.enter = nn.Conv1d(N_FEATURES, channels, 3, dilation=dilations[0])
         self.blocks = nn.ModuleList(_Block(channels, dilation, dropout) for dilation in dilations[1:])
-        self.leave = nn.Conv1d(channels, _N_OUTPUTS, 1)
+        self.leave = nn.Conv1d(channels, sum(OUTPUTS), 1)
         if self.leave.bias is not None:  # bones begin at a third of the trunk
-            nn.init.constant_(self.leave.bias[3 * _J : 3 * _J + N_BONES], -1.0)
+            nn.init.constant_(self.leave.bias[-2 * N_BONES : -N_BONES], -1.0)
+        # Begins at 1 without a draw of its own.
+        self.trunk_weight, self.trunk_bias = nn.Parameter(torch.zeros(1, channels, 1)), nn.Parameter(torch.zeros(1))
         self.register_buffer("bone_vectors", torch.from_numpy(bone_vectors()), persistent=False)
         self.register_buffer("bone_sums", torch.from_numpy(bone_sums()), persistent=False)
 
@@ -109,14 +128,13 @@ class Lifter(nn.Module):
         values = F.relu(self.enter(features.transpose(1, 2)))
         for block in self.blocks:
             values = block(values)
-        raw = self.leave(values).transpose(1, 2)
-        near = in_plane[:, self.reach - SLOW_REACH : SLOW_REACH - self.reach]
-        correction, length, turn = self._told(raw, near)
-        slow = torch.cat([correction, length], dim=-1).transpose(1, 2)
+        told = self._told(values, in_plane[:, self.reach - SLOW_REACH : SLOW_REACH - self.reach])
+        slow = torch.cat(told[:3], dim=-1).transpose(1, 2)
         for rows in SLOW_ROWS:
             slow = F.avg_pool1d(slow, rows, stride=1)
-        correction, length = torch.split(slow.transpose(1, 2), [2 * _J, N_BONES], dim=-1)
-        return self._lifted(in_plane[:, self.reach : -self.reach], correction, length, turn[:, SLOW_REACH:-SLOW_REACH])
+        correction, log_trunk, log_lengths = torch.split(slow.transpose(1, 2), [2 * _J, 1, N_BONES], dim=-1)
+        turn = told.turn[:, SLOW_REACH:-SLOW_REACH]
+        return self._lifted(in_plane[:, self.reach : -self.reach], _Told(correction, log_trunk, log_lengths, turn))
 
     def still(self, features: Tensor, in_plane: Tensor) -> Lifted:
         """`forward` of N infants that do not move, one row of each: (N, 51), (N, 17, 2) -> Lifted of (N,).
@@ -126,10 +144,8 @@ class Lifter(nn.Module):
         values = _at_rest(self.enter, features[..., None])
         for block in self.blocks:
             values = block.still(values)  # type: ignore[operator]
-        raw = self.leave(values).transpose(1, 2)
-        correction, length, turn = self._told(raw, in_plane[:, None])
-        lifted = self._lifted(in_plane[:, None], correction, length, turn)
-        return Lifted(lifted.joints[:, 0], lifted.bone_lengths[:, 0])
+        lifted = self._lifted(in_plane[:, None], self._told(values, in_plane[:, None]))
+        return Lifted(*(values[:, 0] for values in lifted))
 
     @torch.no_grad()
     def sharpen(self, by: float) -> None:
@@ -142,15 +158,24 @@ class Lifter(nn.Module):
             if values is not None:
                 values[-N_BONES:] *= by
 
-    def _told(self, raw: Tensor, plane: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Corrections in the plane (B, T, 34), the bones' log lengths and turns (B, T, 15)."""
-        factor, offset, length, turn = torch.split(raw, [_J, 2 * _J, N_BONES, N_BONES], dim=-1)
-        correction = plane * (MOST_FACTOR * torch.tanh(factor))[..., None] + offset.reshape(*plane.shape)
-        return correction.flatten(2), length, turn
+    def _told(self, values: Tensor, plane: Tensor) -> _Told:
+        """What rows (B, C, T) of the last layer say of joints in the plane (B, T, 17, 2)."""
+        factor, offset, log_lengths, turn = self.leave(values).transpose(1, 2).split(list(OUTPUTS), dim=-1)
+        log_trunk = F.conv1d(values.detach(), self.trunk_weight, self.trunk_bias).transpose(1, 2)
+        # Place is corrected by factor and offset alone: what the trunk's length adds to it is taken off here, slowly.
+        factor = MOST_FACTOR * torch.tanh(factor) - torch.expm1(log_trunk).detach()
+        correction = plane * factor[..., None] + offset.reshape(*plane.shape)
+        return _Told(correction.flatten(2), log_trunk, log_lengths, turn)
 
-    def _lifted(self, plane: Tensor, correction: Tensor, log_length: Tensor, turn: Tensor) -> Lifted:
-        plane, length = plane + correction.reshape(*plane.shape), log_length.exp()
-        return Lifted(torch.cat([plane, self._depths(plane, length, turn.tanh())[..., None]], dim=-1), length)
+    def _lifted(self, plane: Tensor, told: _Told) -> Lifted:
+        seen_trunk, lengths = told.log_trunk.exp(), told.log_lengths.exp()
+        plane = plane * seen_trunk.detach()[..., None] + told.correction.reshape(*plane.shape)
+        depths = self._depths(plane, lengths, told.turn.tanh())
+        return Lifted(torch.cat([plane, depths[..., None]], dim=-1), seen_trunk[..., 0], lengths)
+
+    def scale_parameters(self) -> list[nn.Parameter]:
+        """What tells how long the seen trunk is, and nothing else."""
+        return [self.trunk_weight, self.trunk_bias]
 
     def _depths(self, plane: Tensor, length: Tensor, turn: Tensor) -> Tensor:
         """Joints in the plane (B, T, 17, 2), the bones' lengths and turns (B, T, 15) -> depths (B, T, 17)."""

@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fidgety.phantom.camera import Camera
 from fidgety.phantom.pose_noise import PoseNoise, assumed_pose_noise
 from fidgety.skeleton import COCO_17, H36M_17
 from fidgety.training.lifting.measure import aligned_error, side_share
-from fidgety.training.lifting.pairs import Posed, draw_pairs, simulate_posed
+from fidgety.training.lifting.pairs import Posed, draw_pairs, seen_trunk, simulate_posed
 
 REACH = 30  # rows that a lifter looks ahead, and back
 HIP, THORAX = H36M_17.indices("hip", "thorax")
@@ -47,6 +48,27 @@ def test_draw_pairs_the_true_joints_stand_as_the_keypoints_do(infants: list[Pose
     assert np.linalg.norm(trunk, axis=-1) == pytest.approx(1.0, abs=0.06)
     assert (trunk[..., 1] < -0.3).all() and np.abs(trunk[..., 0]).max() < 0.1  # -.34: seen from 70 degrees off
     assert (pairs.joints[:, :, HIP] == 0).all()
+
+
+def test_draw_pairs_the_seen_trunk_is_what_movement_across_it_is_scaled_by() -> None:
+    """A trunk before two slanting cameras, by hand: what tilt along it leaves of it."""
+    joints_m = np.zeros((5, 17, 3), np.float32)
+    joints_m[:, THORAX] = 0.0, 0.2, 0.0  # the head lies towards +y
+    for azimuth_deg, length in ((0.0, np.cos(np.radians(40.0))), (90.0, 1.0)):
+        camera = Camera.looking_at((0, 0, 0), distance_m=1000.0, tilt_deg=40.0, azimuth_deg=azimuth_deg)
+        xy = camera.project(joints_m)[0]
+        trunk = (xy[:, THORAX] - xy[:, HIP]) @ np.array([1, 1j])
+        assert seen_trunk(camera, joints_m, trunk) == pytest.approx(length, abs=1e-3)
+        assert seen_trunk(camera, joints_m, 1.1 * trunk) == pytest.approx(1.1 * length, abs=1e-3)
+
+
+def test_draw_pairs_seen_trunk(infants: list[Posed], silent: PoseNoise) -> None:
+    pairs = draw_pairs(np.random.default_rng(2), infants, 40, 20, silent, REACH)
+    assert pairs.seen_trunk.shape == (40, 20)
+    lies_flat = np.abs(pairs.joints[:, :, THORAX, 1]) > 0.99
+    assert lies_flat.mean() > 0.2
+    assert pairs.seen_trunk[lies_flat] == pytest.approx(1.0, abs=0.07)  # perspective
+    assert pairs.seen_trunk.min() < 0.8
 
 
 def test_draw_pairs_left_is_left(infants: list[Posed], silent: PoseNoise) -> None:

@@ -44,6 +44,14 @@ def test_stills_the_true_joints_stand_as_the_seen_ones_do(poses: Pairs) -> None:
     assert np.median(aligned_error(flat[is_whole], true[is_whole])) < 0.35
 
 
+def test_stills_the_seen_trunk_is_learnt_from_cameras_that_recordings_are_asked_for(poses: Pairs) -> None:
+    is_known = np.isfinite(poses.seen_trunk)
+    assert 0.5 < is_known.mean() < 0.8  # of tilts evenly to 70 degrees those up to 45
+    upright = -poses.joints[:, THORAX, 1]
+    assert upright[is_known].min() > 0.6 and upright[~is_known].min() < 0.6
+    assert np.median(np.abs(poses.seen_trunk - upright)[is_known]) < 0.06
+
+
 def test_stills_hide_faces_and_limbs_and_never_the_trunk(poses: Pairs) -> None:
     score = poses.features.reshape(400, 17, 3)[..., 2]
     assert (score[:, COCO_17.indices(*TRUNK)] > 0).all()

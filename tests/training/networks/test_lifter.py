@@ -64,6 +64,7 @@ def test_lifter_still_is_what_a_window_of_one_row_repeated_gives() -> None:
         still = lifter.still(features, in_plane)
     assert torch.allclose(still.joints, window.joints[:, 0], atol=1e-4)
     assert torch.allclose(still.bone_lengths, window.bone_lengths[:, 0], atol=1e-4)
+    assert torch.allclose(still.seen_trunk, window.seen_trunk[:, 0], atol=1e-4)
     assert still.joints.std() > 0.1
 
 
