@@ -43,7 +43,7 @@ from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.source import open_source
 from fidgety.skeleton import H36M_17
 
-__all__ = ["BAND_HZ", "COMB_HZ", "Reading", "Row", "describe_chain", "read_scene", "rows_of", "run_plan"]
+__all__ = ["BAND_HZ", "COMB_HZ", "Reading", "Row", "describe_chain", "placed", "read_scene", "rows_of", "run_plan"]
 
 Array = NDArray[np.float64]
 
@@ -210,7 +210,7 @@ def read_scene(path: Path, scene: Scene, view: View, bundle: Bundle) -> Reading:
     with open_source(str(path)) as source:
         estimator = PoseEstimator(bundle)
         pieces = list(lift_poses(estimator.poses(source.frames()), estimator.skeleton, bundle))
-    measured = _placed(pieces)
+    measured = placed(pieces)
     joints_m = h36m17(scene.motion(camera, bundle.manifest.track.fps))
     n = min(len(measured), len(joints_m))  # the last frame of another rate may fall before the last instant
     true = 1e3 * camera.to_camera(joints_m[:n])
@@ -234,8 +234,9 @@ def _digest(motion: Motion, camera: Camera, scene: Scene) -> str:
     return hashlib.sha256(motion.points_m.tobytes() + about).hexdigest()[:10]
 
 
-def _placed(pieces: Sequence[LiftedTrack]) -> Array:
-    """(T, 17, 3) lifted joints of one recording, trunk lengths, with the hip at its place in the picture."""
+def placed(pieces: Sequence[LiftedTrack]) -> Array:
+    """(T, 17, 3) lifted joints of one recording, trunk lengths, with the hip at its place in the picture: a pixel of
+    its movement is as long as one of the other joints'."""
     joints = np.concatenate([piece.joints for piece in pieces]).astype(np.float64)
     joints_xy = np.concatenate([piece.joints_xy for piece in pieces]).astype(np.float64)
     rooted_xy = joints_xy - joints_xy[:, _HIP, None]

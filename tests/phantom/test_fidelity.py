@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fidgety.phantom.fidelity import Reading, Row, rows_of
+from fidgety.phantom.fidelity import Reading, Row, placed, rows_of
 from fidgety.phantom.fidelity_plan import Programme
 from fidgety.phantom.fidelity_report import About, write_fidelity
 from fidgety.phantom.fidelity_scenes import Scene, View
 from fidgety.phantom.kinematics import h36m17
+from fidgety.records import LiftedTrack
 from fidgety.skeleton import H36M_17
 
 Array = NDArray[np.float64]
@@ -41,6 +42,20 @@ def values_of(rows: list[Row], figure: str, joint: str = "left_wrist", axis: str
 def shrunk(true: Array) -> Array:
     middle = true.mean(axis=0)
     return np.asarray(middle + 0.8 * (true - middle))
+
+
+def test_placed_joints_stay_where_they_are_while_the_hip_is_read_to_and_fro() -> None:
+    """All joints but the hip stand still in the picture, and the lifter has another scale and posture than that."""
+    hip_px = 3.0 * np.sin(np.arange(200) / 5.0)[:, None] * np.array([1.0, 0.5])
+    joints_xy = np.random.default_rng(1).uniform(100.0, 300.0, (1, 17, 2)) * np.ones((200, 1, 1))
+    joints_xy[:, H36M_17.index["hip"]] = 200.0 + hip_px
+    joints = np.zeros((200, 17, 3), np.float32)
+    joints[..., :2] = (joints_xy - joints_xy[:, H36M_17.indices("hip")]) / 150.0
+    joints += np.random.default_rng(2).normal(0.0, 0.1, (1, 17, 3))  # posture, corrected
+    found = placed([LiftedTrack(joints, joints_xy.astype(np.float32), np.ones(200, bool))])
+    moved = np.ptp(found, axis=0)
+    assert np.delete(moved, H36M_17.index["hip"], axis=0).max() < 1e-4
+    assert moved[H36M_17.index["hip"], 0] == pytest.approx(6.0 / 150.0, rel=0.01)
 
 
 def test_rows_of_a_perfect_chain_are_perfect() -> None:
