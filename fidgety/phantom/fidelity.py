@@ -50,6 +50,7 @@ Array = NDArray[np.float64]
 BAND_HZ = (0.5, 4.0)  # of fidgety movements
 COMB_HZ = 25 / 9  # the comb that public lifters of receptive field 3^n leave at multiples of this
 _LOWEST_LINE_HZ = 0.75
+_NO_STEP_PX = 1e-6  # where nothing moves at all, the hip does not
 _SILENT_MM = 1e-4  # less is the rounding of float32, whose lines mean nothing
 _MIN_OBSERVED = 0.9  # of a recording's frames: with fewer, figures would be those of the bridging
 _AXES: dict[Axis, slice] = {"plane": slice(0, 2), "depth": slice(2, 3)}
@@ -240,8 +241,8 @@ def placed(pieces: Sequence[LiftedTrack]) -> Array:
     joints = np.concatenate([piece.joints for piece in pieces]).astype(np.float64)
     joints_xy = np.concatenate([piece.joints_xy for piece in pieces]).astype(np.float64)
     rooted_xy = joints_xy - joints_xy[:, _HIP, None]
-    px_per_trunk = _step(rooted_xy) / _step(joints[..., :2])
-    joints[..., :2] += joints_xy[:, _HIP, None] / px_per_trunk
+    trunks_per_px = _step(joints[..., :2]) / max(_step(rooted_xy), _NO_STEP_PX)
+    joints[..., :2] += joints_xy[:, _HIP, None] * trunks_per_px
     return joints
 
 

@@ -58,6 +58,11 @@ def test_placed_joints_stay_where_they_are_while_the_hip_is_read_to_and_fro() ->
     assert moved[H36M_17.index["hip"], 0] == pytest.approx(6.0 / 150.0, rel=0.01)
 
 
+def test_placed_joints_that_do_not_move_stay_numbers() -> None:
+    still = LiftedTrack(np.ones((50, 17, 3), np.float32), np.ones((50, 17, 2), np.float32), np.ones(50, bool))
+    assert np.ptp(placed([still]), axis=0).max() == 0.0
+
+
 def test_rows_of_a_perfect_chain_are_perfect() -> None:
     rows = rows_of(scene_of("single"), VIEW, reading_of(scene_of("single"), lambda true: true + 5.0))
     assert values_of(rows, "gain") == pytest.approx([1.0, 1.0])

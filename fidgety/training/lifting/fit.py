@@ -1,7 +1,9 @@
 """Trains the lifter on simulated infants and writes weights, graph and log.
 
     infants --pairs--> windows     --Lifter--------> joints: place + velocity + bones --+
-            --stills-> single poses --Lifter.still-> joints: place + bones -------------+--> weights --export--> graph
+            --stills-> single poses --Lifter.still-> joints: place + bones; lengths ----+
+                                                                                        +--> weights --export--> graph
+            both, when all else is trained ---------> length of the seen trunk ---------+
 
 Both are drawn afresh for every step. Figures of the log are of infants held out of training.
 """
@@ -148,6 +150,9 @@ def _fit_scale(
 ) -> list[LogRow]:
     """How long the seen trunk is, from what the network has learnt to look at; nothing else is moved."""
     rng = np.random.default_rng([seed, 3])
+    lifter.requires_grad_(False)
+    for part in lifter.scale_parameters():
+        part.requires_grad_(True)
     optimiser = torch.optim.Adam(lifter.scale_parameters(), lr=protocol.scale_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, protocol.scale_rate, protocol.scale_steps)
     rows: list[LogRow] = []

@@ -137,10 +137,11 @@ def true_upright(camera: Camera, joints_m: FloatArray, trunk: NDArray[np.complex
 
 
 def seen_trunk(camera: Camera, joints_m: FloatArray, trunk: NDArray[np.complex128]) -> FloatArray:
-    """(T,) float32: the seen trunks (T,) px in lengths of the infant's own, as far off as its hip."""
+    """(T,) float32: the seen trunks (T,) px in lengths of the infant's own, as far off as its hip; NaN: none seen."""
     seen = camera.to_camera(joints_m)
     true_m = np.median(np.linalg.norm(seen[:, _THORAX] - seen[:, _HIP], axis=-1))
-    return np.asarray(np.abs(trunk) * seen[:, _HIP, 2] / (camera.focal_px * true_m), np.float32)
+    length = np.abs(trunk) * seen[:, _HIP, 2] / (camera.focal_px * true_m)
+    return np.where(trunk == 0, np.nan, length).astype(np.float32)
 
 
 def _scores(rng: np.random.Generator, xy: FloatArray) -> FloatArray:

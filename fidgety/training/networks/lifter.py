@@ -119,7 +119,7 @@ class Lifter(nn.Module):
         self.leave = nn.Conv1d(channels, sum(OUTPUTS), 1)
         if self.leave.bias is not None:  # bones begin at a third of the trunk
             nn.init.constant_(self.leave.bias[-2 * N_BONES : -N_BONES], -1.0)
-        # Begins at 1 without a draw of its own.
+        # The seen trunk begins at a length of 1; nothing is drawn, so that what is drawn after it stays what it was.
         self.trunk_weight, self.trunk_bias = nn.Parameter(torch.zeros(1, channels, 1)), nn.Parameter(torch.zeros(1))
         self.register_buffer("bone_vectors", torch.from_numpy(bone_vectors()), persistent=False)
         self.register_buffer("bone_sums", torch.from_numpy(bone_sums()), persistent=False)

@@ -60,6 +60,7 @@ def test_draw_pairs_the_seen_trunk_is_what_movement_across_it_is_scaled_by() -> 
         trunk = (xy[:, THORAX] - xy[:, HIP]) @ np.array([1, 1j])
         assert seen_trunk(camera, joints_m, trunk) == pytest.approx(length, abs=1e-3)
         assert seen_trunk(camera, joints_m, 1.1 * trunk) == pytest.approx(1.1 * length, abs=1e-3)
+        assert np.isnan(seen_trunk(camera, joints_m, 0 * trunk)).all()
 
 
 def test_draw_pairs_seen_trunk(infants: list[Posed], silent: PoseNoise) -> None:
