@@ -6,7 +6,7 @@ RECORDINGs are rendered ones with their truth beside them. POSES.npz holds singl
 `pose3d` (N, 13, 3) in any axes and `valid` (N, 13), of 13 joints (0 head; 1, 3, 5 the right and 2, 4, 6 the left arm;
 7, 9, 11 the right and 8, 10, 12 the left leg). Prints the mean error of the joints after similarity alignment in trunk
 lengths, the share of bones whose depth has the right sign (of all that truly point away or near, and of those that the
-lifter tells as clearly) and of limb joints that lie on their own side, and by how much limb bones grow and shrink.
+lifter tells by so much and more) and of limb joints on their own side, and by how much limb bones grow and shrink.
 FOLDERs are what `fidgety train-lifter` wrote, of any size; without them the bundle's lifter is judged.
 """
 
@@ -31,7 +31,6 @@ from fidgety.skeleton import BLAZEPOSE_33, COCO_17, H36M_17, joints_matrix
 from fidgety.training.lifting.graph import LifterGraph, lift_keypoints, open_lifter
 from fidgety.training.lifting.measure import (
     CLEAR,
-    SURE,
     aligned_distance,
     aligned_error,
     bone_variation,
@@ -45,6 +44,7 @@ _THIRTEEN = {
     for first, joint in ((1, "shoulder"), (3, "elbow"), (5, "wrist"), (7, "hip"), (9, "knee"), (11, "ankle"))
     for i in (first, first + 1)
 }
+_LEAST_TOLD = (0.15, 0.25, 0.35, 0.45)  # trunk lengths of depth: the more a lifter tells, the surer it is of the side
 _N_TIMED_ROWS = 3000
 _MOST_CAMERA_DEG = 45.0  # off the infant's front: what recordings are asked for
 _MOST_OFF_PX = 30.0  # of a weak perspective fit: with more it does not tell where the camera stood
@@ -223,7 +223,7 @@ def _right(bones: list[tuple[bool, float]], least_told: float = 0.0) -> float:
 
 
 def _told(share: Callable[[float], float]) -> str:
-    return f"told clearly: {share(CLEAR):.1%}, surely: {share(SURE):.1%}"
+    return "of those told by " + ", ".join(f"{least:.2f}: {share(least):.1%}" for least in _LEAST_TOLD)
 
 
 def main() -> None:

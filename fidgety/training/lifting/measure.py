@@ -7,13 +7,12 @@ from numpy.typing import NDArray
 
 from fidgety.skeleton import H36M_17
 
-__all__ = ["CLEAR", "SURE", "aligned_distance", "aligned_error", "bone_variation", "depth_sign_share", "side_share"]
+__all__ = ["CLEAR", "aligned_distance", "aligned_error", "bone_variation", "depth_sign_share", "side_share"]
 
 Joints = NDArray[np.float64]
 _HIP, _THORAX = H36M_17.indices("hip", "thorax")
-# Trunk lengths in depth between a bone's ends: what points so far away or near must be seen to, and where a lifter
-# tells so much it is sure of the side. It tells less where it is not: half of the depth is right on average.
-CLEAR, SURE = 0.15, 0.25
+# Trunk lengths in depth between a bone's ends: what points so far away or near must be seen to.
+CLEAR = 0.15
 
 
 def aligned_error(lifted: Joints, true: Joints) -> NDArray[np.float64]:
