@@ -150,6 +150,7 @@ class PlanName(str, Enum):
     """How much the fidelity bench measures."""
 
     quick = "quick"
+    amplitudes = "amplitudes"
     views = "views"
     full = "full"
 
@@ -159,7 +160,10 @@ def fidelity(
     out: Annotated[Path, typer.Argument(help="Folder for fidelity.csv, fidelity.md and fidelity.html.")],
     plan: Annotated[
         PlanName,
-        typer.Option(help="quick: the targets' camera; views: nine cameras, one hour; full: 24 cameras, many hours."),
+        typer.Option(
+            help="quick: the targets' camera; amplitudes: 5, 10 and 20 mm before it; views: nine cameras, one hour; "
+            "full: 24 cameras, many hours."
+        ),
     ] = (PlanName.quick),
     folder: Annotated[
         Path, typer.Option(help="Folder for the rendered recordings; those that are there are used again.")
@@ -169,13 +173,13 @@ def fidelity(
     """Measure what the chain does to known movements: gain, phase, noise floor, spurious lines, cross-talk."""
     from fidgety.batch import make_folder
     from fidgety.phantom.fidelity import describe_chain, run_plan
-    from fidgety.phantom.fidelity_plan import FULL_PLAN, QUICK_PLAN, VIEWS_PLAN
+    from fidgety.phantom.fidelity_plan import PLANS
     from fidgety.phantom.fidelity_report import About, write_fidelity
 
     bundle = load_bundle(bundle_path)
     make_folder(out)
     make_folder(folder)
-    chosen = next(one for one in (QUICK_PLAN, VIEWS_PLAN, FULL_PLAN) if one.name == plan.value)
+    chosen = PLANS[plan.value]
     rows = run_plan(chosen, bundle, folder, log)
     about = About(chosen.name, bundle.label, bundle.manifest.provenance.banner, describe_chain(bundle))
     write_fidelity(out, rows, about)

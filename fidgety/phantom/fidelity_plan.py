@@ -2,9 +2,9 @@
 
     Plan = (View, Programme) ...;  Programme -> Scenes: single joints, all together, noise, motionless, slow
 
-The quick plan is the one camera that the targets name; the views plan has all joints move at once, and nothing at all,
-before cameras that differ from it in one thing, and two far ones; the full plan has every camera, and adds sides and
-amplitudes.
+The quick plan is the one camera that the targets name; the amplitudes plan has single joints move there by less and
+more; the views plan has all joints move at once, and nothing at all, before cameras that differ from it in one thing,
+and two far ones; the full plan has every camera, and adds sides and amplitudes.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import numpy as np
 
 from fidgety.phantom.fidelity_scenes import JOINTS, RAMP_S, SETTLE_S, Axis, Drive, Scene, SceneKind, Tone, View
 
-__all__ = ["FREQUENCIES_HZ", "FULL_PLAN", "QUICK_PLAN", "VIEWS_PLAN", "Plan", "Programme"]
+__all__ = ["AMPLITUDES_PLAN", "FREQUENCIES_HZ", "FULL_PLAN", "PLANS", "QUICK_PLAN", "VIEWS_PLAN", "Plan", "Programme"]
 
 FREQUENCIES_HZ = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
 _MIN_PERIODS = 3
 _TOGETHER_MM = 10.0
+_AMPLITUDES_MM = (5.0, 10.0, 20.0)
 _NOISE_RMS_MM = 4.0
 _SLOW_MM, _SLOW_HZ = 40.0, 0.1
 KINDS_OF_SCENES: tuple[SceneKind, ...] = get_args(SceneKind)
@@ -77,6 +78,10 @@ class Plan:
 _ONE_OF_EACH = ("left_wrist", "right_elbow", "right_ankle", "left_knee")
 _REFERENCE = View(1080, 0.7, 25.0)  # that of the targets
 QUICK_PLAN = Plan("quick", ((_REFERENCE, Programme(_ONE_OF_EACH)),))
+AMPLITUDES_PLAN = Plan(
+    "amplitudes",
+    ((_REFERENCE, Programme(_ONE_OF_EACH, axes=("plane",), amplitudes_mm=_AMPLITUDES_MM, kinds=("single",))),),
+)
 _VIEWS = tuple(
     View(height_px, fill, fps)
     for height_px in (480, 720, 1080)
@@ -98,10 +103,11 @@ VIEWS_PLAN = Plan(
 FULL_PLAN = Plan(
     "full",
     (
-        (_REFERENCE, Programme(JOINTS, amplitudes_mm=(5.0, 10.0, 20.0), hold_s=4.0)),
+        (_REFERENCE, Programme(JOINTS, amplitudes_mm=_AMPLITUDES_MM, hold_s=4.0)),
         *((view, Programme(_ONE_OF_EACH)) for view in _VIEWS if view != _REFERENCE),
     ),
 )
+PLANS = {plan.name: plan for plan in (QUICK_PLAN, AMPLITUDES_PLAN, VIEWS_PLAN, FULL_PLAN)}
 
 
 def _noise(axes: tuple[Axis, ...], duration_s: float) -> Scene:

@@ -107,18 +107,29 @@ def _tables(rows: Sequence[Row]) -> Iterable[tuple[str, list[str]]]:
     for scene, words in (("single", "one joint at a time"), ("together", "all together"), ("noise", "noise, .5-4 Hz")):
         for axis in ("plane", "depth"):
             of_axis = [row for row in rows if row.scene == scene and row.axis == axis]
-            if of_axis:
-                yield f"Gain (phase in degrees), {axis}, {words}: median", _gains(of_axis)
+            for amplitude, driven_so in _by_amplitude(of_axis):
+                yield f"Gain (phase in degrees), {axis}, {words}{amplitude}: median", _gains(driven_so)
     singles = [row for row in rows if row.scene == "single"]
-    yield "While one joint moves", _moving(singles)
+    for amplitude, driven_so in _by_amplitude(singles):
+        yield f"While one joint moves{amplitude}", _moving(driven_so)
     for scene in ("motionless", "slow"):
-        yield f"Floor and lines, {scene} scene", _still([row for row in rows if row.scene == scene])
+        still = [row for row in rows if row.scene == scene]
+        if still:
+            yield f"Floor and lines, {scene} scene", _still(still)
     lost = [row for row in rows if row.figure == "observed frames" and row.value < 1.0]
     if lost:
         yield (
             "Recordings with lost frames",
             _grid(("recording", "observed"), [(row.scene, f"{row.value:.3f}") for row in lost]),
         )
+
+
+def _by_amplitude(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    """(", 5 mm", its rows) for every amplitude; one part without a name where there is but one; none without rows."""
+    amplitudes = sorted({row.amplitude_mm for row in rows if row.amplitude_mm is not None})
+    if len(amplitudes) < 2:
+        return [("", list(rows))] if rows else []
+    return [(f", {size:g} mm", [row for row in rows if row.amplitude_mm == size]) for size in amplitudes]
 
 
 def _gains(rows: Sequence[Row]) -> list[str]:
@@ -129,7 +140,7 @@ def _gains(rows: Sequence[Row]) -> list[str]:
         cells = []
         for rate in rates:
             gain, phase, coherence = (_of(rows, kind, figure, rate) for figure in ("gain", "phase", "coherence"))
-            cell = "" if np.isnan(gain) else f"{gain:.2f} ({phase:+.0f})"
+            cell = "" if np.isnan(gain) else f"{gain:.2f} ({round(phase):+d})"
             cells.append(cell if np.isnan(coherence) else f"{cell} c {coherence:.2f}")
         lines.append((kind, *cells))
     head = "joint, c = coherence" if has_coherence else "joint"
@@ -197,7 +208,7 @@ def _is(row: Row, kind: str) -> bool:
 
 
 def _of(rows: Iterable[Row], kind: str, figure: str, rate_hz: float | None = None) -> float:
-    """Median over sides, amplitudes and (unless one is named) frequencies; NaN where there is none."""
+    """Median over sides and (unless one is named) frequencies; NaN where there is none."""
     values = [
         row.value
         for row in rows

@@ -143,3 +143,22 @@ def test_write_fidelity_writes_every_row_and_names_the_bundle(tmp_path: Path) ->
     page = (tmp_path / "fidelity.html").read_text(encoding="utf-8")
     assert page.count("<svg") == len({row.joint for row in rows if row.figure == "gain"}) == 8
     assert "DEMO &lt;not&gt; for use" in page and "http" not in page.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_write_fidelity_tells_amplitudes_apart(tmp_path: Path) -> None:
+    """A chain that swallows small movement must not hide behind the median of small and large."""
+
+    def of(amplitude_mm: float, share: float) -> list[Row]:
+        programme = Programme(
+            ("left_wrist",), axes=("plane",), amplitudes_mm=(amplitude_mm,), frequencies_hz=(1.0, 3.0)
+        )
+        scene = programme.scenes()[0]
+        return rows_of(scene, VIEW, reading_of(scene, lambda true: true.mean(axis=0) * (1.0 - share) + share * true))
+
+    write_fidelity(tmp_path, of(5.0, 0.5) + of(20.0, 0.9), ABOUT)
+    lines = (tmp_path / "fidelity.md").read_text(encoding="utf-8").splitlines()
+    for words, gain in (("5 mm", "0.50"), ("20 mm", "0.90")):
+        at = next(i for i, line in enumerate(lines) if line.startswith("**Gain") and f", {words}: median" in line)
+        assert f"| wrist | {gain} (+0) | {gain} (+0) |" in lines[at : at + 6]
+        assert any(line.startswith("**While") and line.endswith(f", {words}**") for line in lines)
+    assert not any(line.startswith("**Floor") for line in lines), "nothing was still: no empty table"
