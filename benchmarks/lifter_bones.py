@@ -1,10 +1,11 @@
 """A recording without a truth: how rigid its lifted bones are, its noise floor, and a plot of wrists and ankles.
 
-    python benchmarks/lifter_bones.py RECORDING.mp4 --plot tracks.svg
+    python benchmarks/lifter_bones.py RECORDING.mp4 [--plot tracks.svg] [--lifters FOLDER ...]
 
 Bones keep their lengths, so what varies is error: SD over mean length of each limb bone, of the lifter and of the pose
 network's own 3D. The plot shows, over time, where wrists and ankles lie along the trunk and across it: as the pose
-network reads them (every frame from one side, no filter), and as the chain lifts them.
+network reads them (every frame from one side, no filter), and as the chain lifts them. FOLDERs are what `fidgety
+train-lifter` wrote, of any size: their mean variation is told as well.
 """
 
 import argparse
@@ -15,12 +16,16 @@ import numpy as np
 from machine import describe_machine
 
 from fidgety.bundle import Bundle, default_bundle_path, open_bundle
-from fidgety.records import LiftedTrack
+from fidgety.records import LiftedTrack, Pose
+from fidgety.runtime.doubt import steady_doubtful
+from fidgety.runtime.lift import TrackLifter, lift_tracks
 from fidgety.runtime.noise_floor import NoiseFloor
 from fidgety.runtime.pipeline import lift_poses
 from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.source import open_source
+from fidgety.runtime.track import track_poses
 from fidgety.skeleton import BLAZEPOSE_33, H36M_17, joints_matrix
+from fidgety.training.lifting.graph import LifterGraph, open_lifter
 from fidgety.training.lifting.measure import bone_variation
 
 LIMBS = ("arm", ("shoulder", "elbow", "wrist")), ("leg", ("hip", "knee", "ankle"))
@@ -28,22 +33,30 @@ ENDS = ("left_wrist", "right_wrist", "left_ankle", "right_ankle")
 _HIP, _THORAX = H36M_17.indices("hip", "thorax")
 
 
-def lift(path: str, bundle: Bundle) -> tuple[LiftedTrack, float | None, np.ndarray]:
-    """The lifted track, its noise floor in mm, and the pose network's own 3D (T', 17, 3) m where it found an infant."""
-    world: list[np.ndarray] = []
-
-    def watched(poses):  # type: ignore[no-untyped-def]
-        for pose in poses:
-            if not pose.is_missing:
-                world.append(pose.world_m)
-            yield pose
-
-    floor = NoiseFloor()
+def read_poses(path: str, bundle: Bundle) -> list[Pose]:
     with open_source(path) as source:
-        poses = watched(PoseEstimator(bundle).poses(source.frames()))
-        pieces = list(floor.listen(lift_poses(poses, BLAZEPOSE_33, bundle)))
-    whole = LiftedTrack(*(np.concatenate([getattr(piece, name) for piece in pieces]) for name in LiftedTrack.__slots__))
-    return whole, floor.measures()["noise_floor_mm"], joints_matrix(BLAZEPOSE_33) @ np.stack(world)
+        return list(PoseEstimator(bundle).poses(source.frames()))
+
+
+def lift(poses: list[Pose], bundle: Bundle, lifter: LifterGraph | None = None) -> tuple[LiftedTrack, float | None]:
+    """The track as the bundle's lifter, or another, lifts it, and its noise floor in mm."""
+    floor = NoiseFloor()
+    if lifter is None:
+        pieces = lift_poses(iter(poses), BLAZEPOSE_33, bundle)
+    else:
+        manifest = bundle.manifest
+        limits = (BLAZEPOSE_33.name, len(BLAZEPOSE_33), manifest.quality.min_source_fps)
+        tracks = steady_doubtful(track_poses(iter(poses), manifest.track, *limits), manifest.pose)
+        pieces = lift_tracks(tracks, TrackLifter(lifter.path, lifter.settings))
+    heard = list(floor.listen(pieces))
+    whole = LiftedTrack(*(np.concatenate([getattr(piece, name) for piece in heard]) for name in LiftedTrack.__slots__))
+    return whole, floor.measures()["noise_floor_mm"]
+
+
+def limb_variation(track: LiftedTrack) -> np.ndarray:
+    """SD over mean of every limb bone's length."""
+    seen = np.isfinite(track.joints).all(axis=(1, 2))
+    return bone_variation(track.joints[seen].astype(np.float64))[limb_bones()]
 
 
 def limb_bones() -> list[int]:
@@ -89,27 +102,41 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recording")
     parser.add_argument("--plot", type=Path)
+    parser.add_argument("--lifters", type=Path, nargs="+", default=[])
     given = parser.parse_args()
     bundle = open_bundle(default_bundle_path())
-    track, floor_mm, _ = lift(given.recording, bundle)
-    manifest = bundle.manifest
-    plain = replace(
-        manifest,
-        pose=replace(manifest.pose, reads_both_sides=False, follows_picture=False),
-        track=replace(manifest.track, smoothing_weights=(1.0,)),
-    )
-    before, _, world = lift(given.recording, replace(bundle, manifest=plain))
+    poses = read_poses(given.recording, bundle)
+    track, floor_mm = lift(poses, bundle)
+    plain = _one_sided(bundle)
+    plain_poses = read_poses(given.recording, plain)
+    world = joints_matrix(BLAZEPOSE_33) @ np.stack([pose.world_m for pose in plain_poses if not pose.is_missing])
     bones = limb_bones()
+    lifted, theirs = limb_variation(track), bone_variation(world.astype(np.float64))[bones]
     seen = np.isfinite(track.joints).all(axis=(1, 2))
-    lifted, theirs = (bone_variation(joints.astype(np.float64))[bones] for joints in (track.joints[seen], world))
     print(f"{describe_machine()}\n{bundle.label}")
     print(f"{given.recording}: {len(seen)} rows, {seen.mean():.0%} with all joints; noise floor {floor_mm} mm")
     for i, bone in enumerate(bones):
         name = "-".join(H36M_17.keypoints[k] for k in H36M_17.bones[bone])
         print(f"{name:>30}: varies by {lifted[i]:.3f} lifted, {theirs[i]:.3f} in the pose network's own 3D")
-    print(f"{'mean':>30}: {lifted.mean():.3f} against {theirs.mean():.3f}, ratio {lifted.mean() / theirs.mean():.2f}")
+    print(f"{'mean':>30}: {_against(lifted, theirs)}")
+    for folder in given.lifters:
+        other, _ = lift(poses, bundle, open_lifter(folder))
+        print(f"{folder.name:>30}: {_against(limb_variation(other), theirs)}")
     if given.plot is not None:
-        plot(before, track, given.plot)
+        plot(lift(plain_poses, plain)[0], track, given.plot)
+
+
+def _one_sided(bundle: Bundle) -> Bundle:
+    """The pose network as it reads by itself: no mirror image, no picture followed, no filter."""
+    manifest = bundle.manifest
+    pose = replace(manifest.pose, reads_both_sides=False, follows_picture=False)
+    return replace(
+        bundle, manifest=replace(manifest, pose=pose, track=replace(manifest.track, smoothing_weights=(1.0,)))
+    )
+
+
+def _against(lifted: np.ndarray, theirs: np.ndarray) -> str:
+    return f"{lifted.mean():.3f} against {theirs.mean():.3f}, ratio {lifted.mean() / theirs.mean():.2f}"
 
 
 if __name__ == "__main__":
