@@ -46,6 +46,7 @@ class ChainStudy:
 
     n_recordings: int = 24
     duration_s: float = 40.0
+    fps: float = 25.0
     first_seed: int = 960_000
     heavy_share: float = 0.4
 
@@ -95,7 +96,7 @@ def _render(seed: int, study: ChainStudy, folder: Path) -> Path:
         rng = np.random.default_rng([seed, 0xC4A])
         categories: tuple[Category, ...] = get_args(Category)
         confounders = draw_confounders(rng, study.heavy_share)
-        motion = simulate_motion(seed, categories[seed % len(categories)], study.duration_s, 25.0, confounders)
+        motion = simulate_motion(seed, categories[seed % len(categories)], study.duration_s, study.fps, confounders)
         camera = draw_camera(rng, motion, (0.55, 0.85))
         look = draw_appearance(seed, has_carer_hand=bool(rng.uniform() < 0.2))
         render_recording(path, motion, camera, look, threads=1)

@@ -14,7 +14,8 @@ from fidgety.demo_files import demo_file
 from fidgety.errors import BundleError
 from fidgety.training.chain import ChainStudy, align_to_chain
 
-TINY = ChainStudy(n_recordings=2, duration_s=11.0, first_seed=980_003, heavy_share=0.0)  # absent, continual
+# Absent, continual.
+TINY = ChainStudy(n_recordings=2, duration_s=11.0, fps=15.0, first_seed=980_003, heavy_share=0.0)
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def test_align_to_chain_shifts_the_last_bias_alone(bundle: Bundle, mam_dir: Path
     assert after["clip.head.bias"] - before["clip.head.bias"] == pytest.approx([shift / 2, -shift / 2], abs=1e-5)
     assert (mam_dir / "mam_window.onnx").read_bytes() != demo_file("mam_window.onnx").read_bytes()
     account = json.loads((mam_dir / "training_log.json").read_text())["chain"]
-    assert account["n_windows"] == 2 * 2  # 275 frames hold two localisation windows
+    assert account["n_windows"] == 2 * 2  # 275 rows hold two localisation windows
     assert account["shift_logits"] == pytest.approx(shift, abs=1e-4)
     source = json.loads((mam_dir / "mam.json").read_text())["command"]
     assert source.endswith("; fidgety train-align OUT")
