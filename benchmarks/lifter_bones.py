@@ -17,13 +17,11 @@ from machine import describe_machine
 
 from fidgety.bundle import Bundle, default_bundle_path, open_bundle
 from fidgety.records import LiftedTrack, Pose
-from fidgety.runtime.doubt import steady_doubtful
 from fidgety.runtime.lift import TrackLifter, lift_tracks
 from fidgety.runtime.noise_floor import NoiseFloor
-from fidgety.runtime.pipeline import lift_poses
+from fidgety.runtime.pipeline import lift_poses, steady_tracks
 from fidgety.runtime.pose import PoseEstimator
 from fidgety.runtime.source import open_source
-from fidgety.runtime.track import track_poses
 from fidgety.skeleton import BLAZEPOSE_33, H36M_17, joints_matrix
 from fidgety.training.lifting.graph import LifterGraph, open_lifter
 from fidgety.training.lifting.measure import bone_variation
@@ -44,9 +42,7 @@ def lift(poses: list[Pose], bundle: Bundle, lifter: LifterGraph | None = None) -
     if lifter is None:
         pieces = lift_poses(iter(poses), BLAZEPOSE_33, bundle)
     else:
-        manifest = bundle.manifest
-        limits = (BLAZEPOSE_33.name, len(BLAZEPOSE_33), manifest.quality.min_source_fps)
-        tracks = steady_doubtful(track_poses(iter(poses), manifest.track, *limits), manifest.pose)
+        tracks = steady_tracks(iter(poses), BLAZEPOSE_33, bundle)
         pieces = lift_tracks(tracks, TrackLifter(lifter.path, lifter.settings))
     heard = list(floor.listen(pieces))
     whole = LiftedTrack(*(np.concatenate([getattr(piece, name) for piece in heard]) for name in LiftedTrack.__slots__))

@@ -30,6 +30,7 @@ from fidgety.records import (
     Moment,
     PictureFacts,
     Pose,
+    PoseTrack,
     Quality,
     QualityReason,
     Window,
@@ -63,6 +64,7 @@ __all__ = [
     "check_recording",
     "estimate_poses",
     "lift_poses",
+    "steady_tracks",
     "window_recording",
 ]
 
@@ -186,11 +188,16 @@ def lift_poses(
 ) -> Iterator[LiftedTrack]:
     """Poses in order of time -> consecutive pieces of their lifted track at 25 Hz."""
     settings = bundle.manifest.lifter
+    graph = graph_of(bundle, settings.graph, lifter_network(settings.channels, settings.dilations), device.name)
+    lifter = TrackLifter(graph.path, settings, device=device, precision=graph.precision)
+    return lift_tracks(steady_tracks(poses, skeleton, bundle), lifter)
+
+
+def steady_tracks(poses: Iterable[Pose], skeleton: Skeleton, bundle: Bundle) -> Iterator[PoseTrack]:
+    """Poses in order of time -> consecutive pieces of the track that the lifter reads, at 25 Hz."""
     min_fps = bundle.manifest.quality.min_source_fps
     tracks = track_poses(poses, bundle.manifest.track, skeleton.name, len(skeleton), min_fps)
-    steady = steady_doubtful(tracks, bundle.manifest.pose)
-    graph = graph_of(bundle, settings.graph, lifter_network(settings.channels, settings.dilations), device.name)
-    return lift_tracks(steady, TrackLifter(graph.path, settings, device=device, precision=graph.precision))
+    return steady_doubtful(tracks, bundle.manifest.pose)
 
 
 def _assess(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,7 @@ from fidgety.phantom.fidelity_report import About, write_fidelity
 from fidgety.phantom.fidelity_scenes import View
 
 VIEW = View(270, 0.8, 15.0)
-PROGRAMME = Programme(("left_wrist",), ("plane",), (20.0,), (1.0,), 3.0, 5.5, 8.2)
-TINY = Plan("tiny", ((VIEW, PROGRAMME),))
-ONE_SCENE = Plan("one scene of it", ((VIEW, replace(PROGRAMME, kinds=("single",))),))
+TINY = Plan("tiny", ((VIEW, Programme(("left_wrist",), ("plane",), (20.0,), (1.0,), 3.0, 5.5, 8.2)),))
 
 
 def test_run_plan_measures_a_wrist_and_renders_once(bundle: Bundle, tmp_path: Path) -> None:
@@ -32,10 +29,9 @@ def test_run_plan_measures_a_wrist_and_renders_once(bundle: Bundle, tmp_path: Pa
     assert len(floors) == 9 and max(floors) < 2.0
 
     times = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
-    again = run_plan(ONE_SCENE, bundle, folder, heard.append)
+    again = run_plan(TINY, bundle, folder, heard.append)
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == times
-    first = [row for row in rows if row.scene.startswith(("single", "left_wrist"))]
-    assert [row.value for row in again] == pytest.approx([row.value for row in first]) and len(again) > 4
+    assert [row.value for row in again] == pytest.approx([row.value for row in rows])
 
     write_fidelity(tmp_path, rows, About(TINY.name, bundle.label, None, describe_chain(bundle)))
     assert bundle.label in (tmp_path / "fidelity.md").read_text(encoding="utf-8")

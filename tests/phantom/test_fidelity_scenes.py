@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fidgety.phantom.fidelity_plan import AMPLITUDES_PLAN, FREQUENCIES_HZ, FULL_PLAN, QUICK_PLAN, Programme
+from fidgety.commands.phantom import PlanName
+from fidgety.phantom.fidelity_plan import AMPLITUDES_PLAN, FREQUENCIES_HZ, FULL_PLAN, PLANS, QUICK_PLAN, Programme
 from fidgety.phantom.fidelity_scenes import JOINTS, Axis, Drive, Scene, Tone, View, resting_ends
 from fidgety.phantom.forward_kinematics import MAT_CLEARANCE_M
 from fidgety.phantom.motion import BODY_POINTS, Motion
@@ -171,6 +172,7 @@ def test_plans_cover_what_is_asked_for() -> None:
     assert {view.fps for view in views} == {25.0, 30.0}
     assert {0.4, 0.8} <= {view.fill for view in views}
     assert set(FULL_PLAN.parts[0][1].amplitudes_mm) == {5.0, 10.0, 20.0}
+    assert [name.value for name in PlanName] == list(PLANS)
     ((amplitudes_view, amplitudes),) = AMPLITUDES_PLAN.parts
     assert amplitudes_view == view
     assert {scene.drives[0].tones[0].amplitude_mm for scene in amplitudes.scenes()} == {5.0, 10.0, 20.0}
