@@ -14,11 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.records import FloatArray, UInt8Array
+from fidgety.skeleton import Skeleton
 
-__all__ = ["FOLLOWED", "limb_flow"]
+__all__ = ["FOLLOWED", "LimbPatches", "limb_flow"]
 
-# Not the elbows: they are read 8 mm too near to the shoulder, where the arm moves by .87 of what the elbow does.
-FOLLOWED = tuple(f"{side}_{joint}" for side in ("left", "right") for joint in ("wrist", "knee", "ankle"))
+FOLLOWED = tuple(f"{side}_{joint}" for side in ("left", "right") for joint in ("wrist", "elbow", "knee", "ankle"))
+# Elbows are read 8 mm too near to the shoulder, where the arm moves by .88 of what the elbow does: their patch lies
+# so far beyond, in lengths of the seen upper arm.
+_BEYOND_ELBOW = 0.1
 _PX_A_TRUNK = 100.0  # or up to twice as many after binning: 1 to 1.9 mm each; flow is good to a fiftieth of a pixel
 # Of a trunk, and at least so many pixels each way where the infant is small:
 _WINDOW_TRUNKS, _LEAST_WINDOW_PX = 0.085, 8  # 16 mm: the width of a limb in all, so that little beside it counts
@@ -31,8 +34,24 @@ _MOST_RETURN_TRUNKS, _LEAST_RETURN_PX = 0.003, 0.3
 Points = NDArray[np.float32]
 
 
+class LimbPatches:
+    """Where in a picture the patches of FOLLOWED joints lie."""
+
+    def __init__(self, skeleton: Skeleton) -> None:
+        self._followed = list(skeleton.indices(*FOLLOWED))
+        arms = [name for name in FOLLOWED if name.endswith("elbow")]
+        self._elbows = [FOLLOWED.index(name) for name in arms]
+        self._shoulders = list(skeleton.indices(*(name.replace("elbow", "shoulder") for name in arms)))
+
+    def places(self, keypoints_xy: FloatArray) -> FloatArray:
+        """(J, 2) float32 px in the order of FOLLOWED, of keypoints (K, 2) px: at the joint, beyond it at an elbow."""
+        places: FloatArray = keypoints_xy[self._followed]
+        places[self._elbows] += np.float32(_BEYOND_ELBOW) * (places[self._elbows] - keypoints_xy[self._shoulders])
+        return places
+
+
 def limb_flow(before: UInt8Array, after: UInt8Array, joints_xy: FloatArray, one_trunk_px: float) -> FloatArray:
-    """(J, 2) float32 px that joints at joints_xy (J, 2) px of `before` have moved in `after`; NaN = not to be told.
+    """(J, 2) float32 px that patches at joints_xy (J, 2) px of `before` have moved in `after`; NaN = not to be told.
 
     before, after: luma (H, W) of the same size, else nothing is told; one_trunk_px: length of the infant's trunk.
     """

@@ -28,6 +28,7 @@ __all__ = ["LimbFollower"]
 
 _CORNER_HZ = 0.1  # of the network's share: a fifth of the slowest FMs; at .5 Hz a fifth of its cross-talk is left
 _NEAR_TRUNKS = 0.05  # 10 mm: place and reading lie 1 to 2 mm apart where both are right
+_NEAR_ELBOW_TRUNKS = 0.01  # a real arm turns in its skin, and the patch slides along it
 _LASTING_S = 0.15  # a reading that leaps for one frame and back draws nothing along
 # Of a trunk, by which a frame's reading moves otherwise than the picture: running medians are .004 on rendered infants
 # (at most .028), .018 on a real one (.25 where its legs are misread), .06 on a small clinical picture with poor poses.
@@ -44,6 +45,8 @@ class LimbFollower:
     def __init__(self, skeleton: Skeleton) -> None:
         self._skeleton = skeleton
         self._limbs = list(skeleton.indices(*FOLLOWED))
+        near = [_NEAR_ELBOW_TRUNKS if name.endswith("elbow") else _NEAR_TRUNKS for name in FOLLOWED]
+        self._near_trunks = np.array(near)[:, None]
         self._time_s = 0.0
         self._read: Points | None = None  # (J, 2) limbs as the last pose read them; None before the first one
         self._place: Points = np.zeros((len(self._limbs), 2))  # (J, 2) limbs as they were given
@@ -80,7 +83,7 @@ class LimbFollower:
         place = self._place + moved
         self._apart += _share(step_s / _LASTING_S) * (read - place - self._apart)
         apart = np.linalg.norm(self._apart, axis=1, keepdims=True) / one_trunk_px
-        share = _share(2 * np.pi * _CORNER_HZ * step_s) * (1 + (apart / _NEAR_TRUNKS) ** 2)
+        share = _share(2 * np.pi * _CORNER_HZ * step_s) * (1 + (apart / self._near_trunks) ** 2)
         self._place = place + np.minimum(share, 1.0) * (read - place)
 
 

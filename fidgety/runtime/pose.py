@@ -26,7 +26,7 @@ from fidgety.runtime.blazepose import Detection, Landmarks, Region
 from fidgety.runtime.both_sides import Reading, mean_of_both_sides
 from fidgety.runtime.crop import CropTracker
 from fidgety.runtime.devices import CPU, Device
-from fidgety.runtime.limb_flow import FOLLOWED, limb_flow
+from fidgety.runtime.limb_flow import LimbPatches, limb_flow
 from fidgety.runtime.limb_follower import LimbFollower
 from fidgety.runtime.networks import detector_network, graph_of
 from fidgety.runtime.open_session import open_graph
@@ -85,8 +85,8 @@ class _Held:
     """The frame before, in which the infant was found."""
 
     frame: Frame
-    read_xy: FloatArray  # (J, 2) px of FOLLOWED joints
-    around_xy: FloatArray  # (J, 2) px, where their patches lie: the mean of the last two readings
+    read_xy: FloatArray  # (J, 2) px: patches of FOLLOWED joints by this reading
+    around_xy: FloatArray  # (J, 2) px: where they are looked at, the mean of the last two readings
     one_trunk_px: float
 
 
@@ -101,7 +101,7 @@ class PoseEstimator:
         self._detector = open_graph(detector, device, n_each)
         self._reader = open_reader(bundle, n_each, device)
         self._limbs = self.skeleton.indices(*_LIMBS)
-        self._followed = list(self.skeleton.indices(*FOLLOWED))
+        self._patches = LimbPatches(self.skeleton)
         self._body = self.skeleton.indices(*_LIMBS, *TRUNK)
         self._workers = ThreadPoolExecutor(min(n_threads, _N_WORKERS), "landmarks")
         self._crop = CropTracker(settings.crop_margin, settings.reads_both_sides)
@@ -187,7 +187,7 @@ class PoseEstimator:
         held, found, self._held = self._held, settled.found, None
         if found is None or not self._settings.follows_picture:
             return None
-        read_xy = found.keypoints_xy[self._followed]
+        read_xy = self._patches.places(found.keypoints_xy)
         around_xy = read_xy if held is None else np.float32(0.5) * (held.read_xy + read_xy)
         self._held = _Held(settled.frame, read_xy, around_xy, trunk_px(found.keypoints_xy, self.skeleton))
         if held is None:

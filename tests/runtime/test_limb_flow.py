@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from fidgety.records import FloatArray, UInt8Array
-from fidgety.runtime.limb_flow import limb_flow
+from fidgety.runtime.limb_flow import FOLLOWED, LimbPatches, limb_flow
+from fidgety.skeleton import BLAZEPOSE_33, COCO_17, Skeleton
 
 HEIGHT, WIDTH = 360, 480
 JOINTS = np.array([[120.3, 150.7], [340.2, 220.9]], np.float32)
@@ -25,6 +26,19 @@ def moved(picture: UInt8Array, by_xy: tuple[float, float]) -> UInt8Array:
         cv2.warpAffine(picture, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE),
         np.uint8,
     )
+
+
+@pytest.mark.parametrize("skeleton", [BLAZEPOSE_33, COCO_17])
+def test_patches_lie_at_the_joints_and_beyond_the_elbows(skeleton: Skeleton) -> None:
+    keypoints_xy = np.random.default_rng(5).uniform(0, 400, (len(skeleton), 2)).astype(np.float32)
+    given = keypoints_xy.copy()
+    places = LimbPatches(skeleton).places(given)
+    for name, place in zip(FOLLOWED, places, strict=True):
+        at = keypoints_xy[skeleton.index[name]]
+        if name.endswith("elbow"):
+            at = at + 0.1 * (at - keypoints_xy[skeleton.index[name.replace("elbow", "shoulder")]])
+        np.testing.assert_allclose(place, at, rtol=1e-5)
+    np.testing.assert_array_equal(given, keypoints_xy)
 
 
 @pytest.mark.parametrize("by_xy", [(0.15, -0.1), (1.3, 2.4), (-9.0, 6.5)])

@@ -105,6 +105,13 @@ def test_flow_that_drifts_does_not_carry_a_limb_away(follow: Callable[..., np.nd
     assert np.abs(given).max() < 10
 
 
+def test_an_elbow_whose_patch_slides_along_the_arm_stays_by_its_reading(follow: Callable[..., np.ndarray]) -> None:
+    read = np.zeros((500, N, 2))
+    given = follow(read, np.full(read.shape, 0.2, np.float32))  # 5 px a second, of a trunk of 190
+    is_elbow = np.array([name.endswith("elbow") for name in FOLLOWED])
+    assert np.abs(given[:, is_elbow]).max() < 4 < np.abs(given[-100:, ~is_elbow]).min()
+
+
 def test_a_reading_that_leaps_and_comes_back_is_not_followed(follow: Callable[..., np.ndarray]) -> None:
     read = np.zeros((100, N, 2))
     read[50, MOVING] = 40.0
