@@ -110,8 +110,11 @@ def test_poses_do_not_depend_on_threads(bundle: Bundle, scenes: Scenes) -> None:
 
 
 def test_poses_move_as_the_limbs_in_the_picture_do(bundle: Bundle, scenes: Scenes) -> None:
-    """From frame to frame followed joints err less than as they are read, knees by half; others are untouched."""
-    frames, truth = frames_of(scenes("plain"), 80), read_truth(scenes("plain"))
+    """From frame to frame followed joints err less than as they are read, knees by half; others are untouched.
+
+    Over the whole recording and both sides: where a limb is misread for a while, one joint of it can do worse.
+    """
+    frames, truth = frames_of(scenes("plain"), 180), read_truth(scenes("plain"))
     pose = replace(bundle.manifest.pose, follows_picture=False)
     plain = replace(bundle, manifest=replace(bundle.manifest, pose=pose))
     followed, read = (
@@ -119,14 +122,14 @@ def test_poses_move_as_the_limbs_in_the_picture_do(bundle: Bundle, scenes: Scene
     )
     others = [name for name in BLAZEPOSE_33.keypoints if name not in FOLLOWED]
     np.testing.assert_array_equal(*(xy[:, BLAZEPOSE_33.indices(*others)] for xy in (followed, read)))
-    steps = np.diff(truth.joints_xy[:80, H36M_17.indices(*FOLLOWED)], axis=0)
-    ours, theirs = (
-        np.sqrt(np.mean((np.diff(xy[:, BLAZEPOSE_33.indices(*FOLLOWED)], axis=0) - steps) ** 2, axis=(0, 2)))
-        for xy in (followed, read)
-    )
-    assert (ours < theirs).all()
-    is_knee = np.array([name.endswith("knee") for name in FOLLOWED])
-    assert (ours < 0.5 * theirs)[is_knee].all()
+    for joint, most in (("wrist", 1.0), ("elbow", 0.85), ("ankle", 1.0), ("knee", 0.5)):
+        sides = [f"{side}_{joint}" for side in ("left", "right")]
+        steps = np.diff(truth.joints_xy[:180, H36M_17.indices(*sides)], axis=0)
+        ours, theirs = (
+            np.sqrt(np.mean((np.diff(xy[:, BLAZEPOSE_33.indices(*sides)], axis=0) - steps) ** 2))
+            for xy in (followed, read)
+        )
+        assert ours < most * theirs, joint
 
 
 @pytest.mark.parametrize(("scene", "most", "least"), [("plain", 0, 0), ("prone", 0, 0), ("two-infants", 1, 1)])
