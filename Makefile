@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Byte code is written as modules are imported: a few of the thousands that torch and scipy bring.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 DEMO := out/demo
 AGE := --age-weeks 13 --gestation 39+2 --sex female --birth-weight 3300
 
