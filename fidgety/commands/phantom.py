@@ -157,7 +157,7 @@ class PlanName(str, Enum):
 
 @app.command()
 def fidelity(
-    out: Annotated[Path, typer.Argument(help="Folder for fidelity.csv, fidelity.md and fidelity.html.")],
+    out: Annotated[Path, typer.Argument(help="Folder for fidelity.csv, .md, .svg and .html.")],
     plan: Annotated[
         PlanName,
         typer.Option(
@@ -168,6 +168,9 @@ def fidelity(
     folder: Annotated[
         Path, typer.Option(help="Folder for the rendered recordings; those that are there are used again.")
     ] = Path("fidelity-recordings"),
+    before: Annotated[
+        Path | None, typer.Option(help="fidelity.csv of another run, to stand beside this one in tables and plots.")
+    ] = None,
     bundle_path: BundlePath = None,
 ) -> None:
     """Measure what the chain does to known movements: gain, phase, noise floor, spurious lines, cross-talk."""
@@ -175,12 +178,14 @@ def fidelity(
     from fidgety.phantom.fidelity import describe_chain, run_plan
     from fidgety.phantom.fidelity_plan import PLANS
     from fidgety.phantom.fidelity_report import About, write_fidelity
+    from fidgety.phantom.fidelity_table import read_rows
 
+    earlier = None if before is None else read_rows(before)
     bundle = load_bundle(bundle_path)
     make_folder(out)
     make_folder(folder)
     chosen = PLANS[plan.value]
     rows = run_plan(chosen, bundle, folder, log)
-    about = About(chosen.name, bundle.label, bundle.manifest.provenance.banner, describe_chain(bundle))
+    about = About(chosen.name, bundle.label, bundle.manifest.provenance.banner, describe_chain(bundle), earlier)
     write_fidelity(out, rows, about)
     print(f"{len(rows)} figures of the bundle {bundle.label} written to {out}")

@@ -1,4 +1,7 @@
-"""One joint's figures -> one SVG panel: gain by frequency in plane and depth, the .9 to 1.1 band, the noise floor."""
+"""One joint's figures -> one SVG panel: gain by frequency in plane and depth, the .9 to 1.1 band, the noise floor.
+
+Gains of an earlier run lie grey behind those of this one. A sheet holds the panels of all views.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Sequence
 
 from fidgety.phantom.fidelity import Row
 
-__all__ = ["draw_joint"]
+__all__ = ["draw_joint", "draw_sheet"]
 
 _WIDTH, _HEIGHT = 390, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 56, 58
@@ -15,13 +18,35 @@ _HIGHEST_GAIN = 1.4
 _BAND = (0.9, 1.1)  # the target, from .5 to 3 Hz
 _BAND_HZ = (0.5, 3.0)
 _PLANE_COLOURS = ("#7fb2e5", "#1f6fbf", "#0b3a6b")  # small to large movement
+_BEFORE_COLOUR = "#a9b1b9"
+_GAP, _TITLE, _N_ACROSS = 16, 34, 4  # of a sheet: px, px, panels
 _DEPTH_COLOUR, _TOGETHER_COLOUR, _NOISE_COLOUR = "#c0622a", "#3a8f5c", "#8a6bb8"
 
 _Curve = tuple[str, str, str, list[tuple[float, float]]]  # name, colour, dashes, (Hz, gain) in order
 
 
-def draw_joint(joint: str, rows: Sequence[Row]) -> str:
-    """An inline SVG of the rows of one joint in one view: a curve for every scene, axis and amplitude with gains."""
+def draw_sheet(views: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """One SVG of (title of a view, its panels)."""
+    parts, y = [], _GAP
+    for title, panels in views:
+        parts.append(_text(_GAP, y + 18, f"<tspan font-size='16' font-weight='600'>{html.escape(title)}</tspan>"))
+        y += _TITLE
+        for first in range(0, len(panels), _N_ACROSS):
+            for column, panel in enumerate(panels[first : first + _N_ACROSS]):
+                parts.append(f'<g transform="translate({_GAP + column * (_WIDTH + _GAP)},{y})">{panel}</g>')
+            y += _HEIGHT + _GAP
+    width = _GAP + _N_ACROSS * (_WIDTH + _GAP)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{y}" font-family="system-ui,sans-serif">'
+        f'<rect width="{width}" height="{y}" fill="#fff"/>{"".join(parts)}</svg>\n'
+    )
+
+
+def draw_joint(joint: str, rows: Sequence[Row], before: Sequence[Row] = ()) -> str:
+    """An inline SVG of the rows of one joint in one view: a curve for every scene, axis and amplitude with gains.
+
+    before: the same joint and view in an earlier run; of these, movement in the plane is drawn.
+    """
     gains = [row for row in rows if row.figure == "gain" and row.frequency_hz is not None]
     highest_hz = max([4.0, *(row.frequency_hz for row in gains if row.frequency_hz is not None)]) + 0.25
     name = joint.replace("_", " ")
@@ -33,7 +58,7 @@ def draw_joint(joint: str, rows: Sequence[Row]) -> str:
         _text(12, 38, html.escape(_floors(rows)), "#4b5a68"),
         *_axes(highest_hz),
     ]
-    curves = _curves(gains)
+    curves = _earlier_curves(before) + _curves(gains)
     for i, (label, colour, dashes, points) in enumerate(curves):
         parts.append(_curve(points, colour, dashes, highest_hz))
         x, y = 14 + 126 * (i % 3), _HEIGHT - 22 + 14 * (i // 3)
@@ -77,6 +102,15 @@ def _curves(gains: Sequence[Row]) -> list[_Curve]:
         if points:
             curves.append((label, colour, dashes, points))
     return curves
+
+
+def _earlier_curves(before: Sequence[Row]) -> list[_Curve]:
+    """In the plane: of the joint alone where it was driven alone, else of all together."""
+    gains = [row for row in before if row.figure == "gain" and row.axis == "plane"]
+    found = {label: points for label, _, _, points in _curves(gains)}
+    alone = {f"before, {label.removeprefix('plane, ')}": found[label] for label in found if label.startswith("plane")}
+    together = {f"before, {label.removeprefix('all ')}": found[label] for label in found if label.startswith("all")}
+    return [(label, _BEFORE_COLOUR, "", points) for label, points in (alone or together).items()]
 
 
 def _axes(highest_hz: float) -> list[str]:

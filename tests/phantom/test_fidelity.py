@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +10,6 @@ from numpy.typing import NDArray
 
 from fidgety.phantom.fidelity import Reading, Row, placed, rows_of
 from fidgety.phantom.fidelity_plan import Programme
-from fidgety.phantom.fidelity_report import About, write_fidelity
 from fidgety.phantom.fidelity_scenes import Scene, View
 from fidgety.phantom.kinematics import h36m17
 from fidgety.records import LiftedTrack
@@ -20,7 +17,6 @@ from fidgety.skeleton import H36M_17
 
 Array = NDArray[np.float64]
 VIEW = View(480, 0.7, 25.0)
-ABOUT = About("tiny", "demo 1.0 (abc)", "DEMO <not> for use", "pose: none")
 
 
 def scene_of(kind: str, joint: str = "left_wrist") -> Scene:
@@ -124,41 +120,3 @@ def test_rows_of_a_chain_without_depth_have_no_line_there() -> None:
 def test_rows_of_a_lost_recording_hold_no_figure() -> None:
     rows = rows_of(scene_of("single"), VIEW, reading_of(scene_of("single"), shrunk, observed_share=0.5))
     assert [(row.figure, row.value) for row in rows] == [("observed frames", 0.5)]
-
-
-def test_write_fidelity_writes_every_row_and_names_the_bundle(tmp_path: Path) -> None:
-    rows = [
-        row
-        for kind in ("single", "together", "noise", "motionless", "slow")
-        for row in rows_of(scene_of(kind), VIEW, reading_of(scene_of(kind), shrunk, observed_share=0.99))
-    ]
-    write_fidelity(tmp_path, rows, ABOUT)
-    with (tmp_path / "fidelity.csv").open(encoding="utf-8", newline="") as stream:
-        table = list(csv.DictReader(stream))
-    assert len(table) == len(rows)
-    assert [float(line["value"]) for line in table] == pytest.approx([row.value for row in rows], rel=1e-4, abs=1e-12)
-    assert {line["bundle"] for line in table} == {ABOUT.bundle}
-    markdown = (tmp_path / "fidelity.md").read_text(encoding="utf-8")
-    assert ABOUT.bundle in markdown and "DEMO" in markdown and "| wrist | 0.80 (" in markdown
-    page = (tmp_path / "fidelity.html").read_text(encoding="utf-8")
-    assert page.count("<svg") == len({row.joint for row in rows if row.figure == "gain"}) == 8
-    assert "DEMO &lt;not&gt; for use" in page and "http" not in page.replace("http://www.w3.org/2000/svg", "")
-
-
-def test_write_fidelity_tells_amplitudes_apart(tmp_path: Path) -> None:
-    """A chain that swallows small movement must not hide behind the median of small and large."""
-
-    def of(amplitude_mm: float, share: float) -> list[Row]:
-        programme = Programme(
-            ("left_wrist",), axes=("plane",), amplitudes_mm=(amplitude_mm,), frequencies_hz=(1.0, 3.0)
-        )
-        scene = programme.scenes()[0]
-        return rows_of(scene, VIEW, reading_of(scene, lambda true: true.mean(axis=0) * (1.0 - share) + share * true))
-
-    write_fidelity(tmp_path, of(5.0, 0.5) + of(20.0, 0.9), ABOUT)
-    lines = (tmp_path / "fidelity.md").read_text(encoding="utf-8").splitlines()
-    for words, gain in (("5 mm", "0.50"), ("20 mm", "0.90")):
-        at = next(i for i, line in enumerate(lines) if line.startswith("**Gain") and f", {words}: median" in line)
-        assert f"| wrist | {gain} (+0) | {gain} (+0) |" in lines[at : at + 6]
-        assert any(line.startswith("**While") and line.endswith(f", {words}**") for line in lines)
-    assert not any(line.startswith("**Floor") for line in lines), "nothing was still: no empty table"
