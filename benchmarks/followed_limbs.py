@@ -16,8 +16,8 @@ import numpy as np
 from machine import describe_machine
 
 from fidgety.bundle import Bundle, default_bundle_path, open_bundle
-from fidgety.phantom.fidelity import BAND_HZ
-from fidgety.phantom.transfer import band_rms
+from fidgety.phantom.fidelity.bench import BAND_HZ
+from fidgety.phantom.fidelity.transfer import band_rms
 from fidgety.phantom.truth import read_camera, read_truth
 from fidgety.runtime.pipeline import lift_poses
 from fidgety.runtime.pose import PoseEstimator

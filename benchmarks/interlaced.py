@@ -16,9 +16,9 @@ import numpy as np
 from machine import describe_machine
 
 from fidgety.bundle import default_bundle_path, open_bundle
-from fidgety.phantom.fidelity import read_scene, rows_of
-from fidgety.phantom.fidelity_plan import QUICK_PLAN
-from fidgety.phantom.fidelity_scenes import View
+from fidgety.phantom.fidelity.bench import read_scene, rows_of
+from fidgety.phantom.fidelity.plan import QUICK_PLAN
+from fidgety.phantom.fidelity.scenes import View
 from fidgety.phantom.video import render_recording
 from fidgety.records import UInt8Array
 

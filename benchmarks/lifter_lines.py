@@ -14,7 +14,7 @@ import numpy as np
 from machine import describe_machine
 
 from fidgety.bundle import default_bundle_path, open_bundle
-from fidgety.phantom.transfer import levels_db, power_spectrum
+from fidgety.phantom.fidelity.transfer import levels_db, power_spectrum
 from fidgety.runtime.posefile import open_poses
 from fidgety.runtime.track import smooth_rows
 from fidgety.skeleton import COCO_17, H36M_17, joints_matrix

@@ -175,10 +175,10 @@ def fidelity(
 ) -> None:
     """Measure what the chain does to known movements: gain, phase, noise floor, spurious lines, cross-talk."""
     from fidgety.batch import make_folder
-    from fidgety.phantom.fidelity import describe_chain, run_plan
-    from fidgety.phantom.fidelity_plan import PLANS
-    from fidgety.phantom.fidelity_report import About, write_fidelity
-    from fidgety.phantom.fidelity_table import read_rows
+    from fidgety.phantom.fidelity.bench import describe_chain, run_plan
+    from fidgety.phantom.fidelity.plan import PLANS
+    from fidgety.phantom.fidelity.report import About, write_fidelity
+    from fidgety.phantom.fidelity.table import read_rows
 
     earlier = None if before is None else read_rows(before)
     bundle = load_bundle(bundle_path)

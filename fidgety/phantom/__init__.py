@@ -11,6 +11,7 @@ camera.py, scene.py      where the camera stands, what is in the picture
 appearance.py, body.py, face.py, solids.py, shading.py, stage.py, render.py   Motion + camera -> pictures
 video.py, truth.py       pictures -> MP4, the truth beside it
 pose_noise.py, noise_study.py, observe.py   how wrong a pose network is on it, and poses that are as wrong
+fidelity/                what the whole chain does to movement that is known
 
 It is a test object and a demo training set. It is never evidence about infants.
 """

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from fidgety.bundle import Bundle
-from fidgety.phantom.fidelity import describe_chain, run_plan
-from fidgety.phantom.fidelity_plan import Plan, Programme
-from fidgety.phantom.fidelity_report import About, write_fidelity
-from fidgety.phantom.fidelity_scenes import View
+from fidgety.phantom.fidelity.bench import describe_chain, run_plan
+from fidgety.phantom.fidelity.plan import Plan, Programme
+from fidgety.phantom.fidelity.report import About, write_fidelity
+from fidgety.phantom.fidelity.scenes import View
 
 VIEW = View(270, 0.8, 15.0)
 TINY = Plan("tiny", ((VIEW, Programme(("left_wrist",), ("plane",), (20.0,), (1.0,), 3.0, 5.5, 8.2)),))

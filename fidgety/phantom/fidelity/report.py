@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fidgety.phantom.fidelity import Row
-from fidgety.phantom.fidelity_plot import draw_joint, draw_sheet
-from fidgety.phantom.fidelity_scenes import JOINTS, KINDS, View
-from fidgety.phantom.fidelity_table import Earlier, rows_as_csv
+from fidgety.phantom.fidelity.bench import Row
+from fidgety.phantom.fidelity.plot import draw_joint, draw_sheet
+from fidgety.phantom.fidelity.scenes import JOINTS, KINDS, View
+from fidgety.phantom.fidelity.table import Earlier, rows_as_csv
 from fidgety.report.files import write_text
 
 __all__ = ["About", "write_fidelity"]

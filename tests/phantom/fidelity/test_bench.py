@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fidgety.phantom.fidelity import Reading, Row, placed, rows_of
-from fidgety.phantom.fidelity_plan import Programme
-from fidgety.phantom.fidelity_scenes import Scene, View
+from fidgety.phantom.fidelity.bench import Reading, Row, placed, rows_of
+from fidgety.phantom.fidelity.plan import Programme
+from fidgety.phantom.fidelity.scenes import Scene, View
 from fidgety.phantom.kinematics import h36m17
 from fidgety.records import LiftedTrack
 from fidgety.skeleton import H36M_17

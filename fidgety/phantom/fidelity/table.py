@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from fidgety.errors import UsageError
-from fidgety.phantom.fidelity import Row
-from fidgety.phantom.fidelity_scenes import Axis, View
+from fidgety.phantom.fidelity.bench import Row
+from fidgety.phantom.fidelity.scenes import Axis, View
 
 __all__ = ["COLUMNS", "Earlier", "read_rows", "rows_as_csv"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fidgety.phantom.transfer import (
+from fidgety.phantom.fidelity.transfer import (
     amplitudes_at,
     band_gain,
     band_rms,

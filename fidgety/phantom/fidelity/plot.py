@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-from fidgety.phantom.fidelity import Row
+from fidgety.phantom.fidelity.bench import Row
 
 __all__ = ["draw_joint", "draw_sheet"]
 

@@ -14,7 +14,7 @@ from typing import get_args
 
 import numpy as np
 
-from fidgety.phantom.fidelity_scenes import JOINTS, RAMP_S, SETTLE_S, Axis, Drive, Scene, SceneKind, Tone, View
+from fidgety.phantom.fidelity.scenes import JOINTS, RAMP_S, SETTLE_S, Axis, Drive, Scene, SceneKind, Tone, View
 
 __all__ = ["AMPLITUDES_PLAN", "FREQUENCIES_HZ", "FULL_PLAN", "PLANS", "QUICK_PLAN", "VIEWS_PLAN", "Plan", "Programme"]
 

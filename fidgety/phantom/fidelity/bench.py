@@ -23,11 +23,9 @@ from numpy.typing import NDArray
 
 from fidgety.bundle import Bundle
 from fidgety.phantom.camera import Camera
-from fidgety.phantom.fidelity_plan import FREQUENCIES_HZ, Plan
-from fidgety.phantom.fidelity_scenes import JOINTS, Axis, Drive, Scene, View, resting_ends
-from fidgety.phantom.kinematics import h36m17
-from fidgety.phantom.motion import Motion
-from fidgety.phantom.transfer import (
+from fidgety.phantom.fidelity.plan import FREQUENCIES_HZ, Plan
+from fidgety.phantom.fidelity.scenes import JOINTS, Axis, Drive, Scene, View, resting_ends
+from fidgety.phantom.fidelity.transfer import (
     band_gain,
     band_rms,
     cross_talk,
@@ -36,6 +34,8 @@ from fidgety.phantom.transfer import (
     power_spectrum,
     residual_at,
 )
+from fidgety.phantom.kinematics import h36m17
+from fidgety.phantom.motion import Motion
 from fidgety.phantom.video import render_recording
 from fidgety.records import LiftedTrack
 from fidgety.runtime.pipeline import lift_poses

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from fidgety.errors import UsageError
-from fidgety.phantom.fidelity import Row, rows_of
-from fidgety.phantom.fidelity_plan import Programme
-from fidgety.phantom.fidelity_report import About, write_fidelity
-from fidgety.phantom.fidelity_table import Earlier, read_rows, rows_as_csv
+from fidgety.phantom.fidelity.bench import Row, rows_of
+from fidgety.phantom.fidelity.plan import Programme
+from fidgety.phantom.fidelity.report import About, write_fidelity
+from fidgety.phantom.fidelity.table import Earlier, read_rows, rows_as_csv
 
-from .test_fidelity import VIEW, reading_of, scene_of, shrunk
+from .test_bench import VIEW, reading_of, scene_of, shrunk
 
 ABOUT = About("tiny", "demo 1.0 (abc)", "DEMO <not> for use", "pose: none")
 KINDS = ("single", "together", "noise", "motionless", "slow")

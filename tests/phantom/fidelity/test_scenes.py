@@ -9,11 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from fidgety.commands.phantom import PlanName
-from fidgety.phantom.fidelity_plan import AMPLITUDES_PLAN, FREQUENCIES_HZ, FULL_PLAN, PLANS, QUICK_PLAN, Programme
-from fidgety.phantom.fidelity_scenes import JOINTS, Axis, Drive, Scene, Tone, View, resting_ends
+from fidgety.phantom.fidelity.plan import AMPLITUDES_PLAN, FREQUENCIES_HZ, FULL_PLAN, PLANS, QUICK_PLAN, Programme
+from fidgety.phantom.fidelity.scenes import JOINTS, Axis, Drive, Scene, Tone, View, resting_ends
+from fidgety.phantom.fidelity.transfer import band_rms, stroke_at
 from fidgety.phantom.forward_kinematics import MAT_CLEARANCE_M
 from fidgety.phantom.motion import BODY_POINTS, Motion
-from fidgety.phantom.transfer import band_rms, stroke_at
 from fidgety.phantom.truth import read_truth
 from fidgety.phantom.video import render_recording
 
