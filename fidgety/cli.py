@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from fidgety import __version__
 from fidgety.commands import (
     bundle,
     calibrate,
@@ -44,6 +45,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Fidgety movements from a camera recording of an infant: FMs frequency and risk.",
 )
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"fidgety {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the program's version.")
+    ] = False,
+) -> None: ...
+
+
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(calibrate.app, name="calibrate")
 app.add_typer(cohort.app, name="cohort")

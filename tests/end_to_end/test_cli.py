@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -177,6 +178,11 @@ def test_score_real_coco_track(run: Run) -> None:
     outcome = run("score", track, *INFANT, "--fps", "25", "--json", "--min-assessable-s", "20")
     assert outcome.code in (0, 3)
     assert json.loads(outcome.out)["duration_s"] == pytest.approx(999 / 25)
+
+
+def test_version_is_that_of_the_package(run: Run) -> None:
+    told = run("--version")
+    assert (told.code, told.out.strip()) == (0, f"fidgety {version('fidgety')}")
 
 
 def test_help_imports_nothing_heavy() -> None:
