@@ -2,8 +2,8 @@
 
 Every network gets its own stored input, so that a fault is named where it is and none hides behind the one before.
 Tried are the runtime's own stages on whatever engine they take, not bare graphs: decoder, crop, detector and landmark
-network on frames of the sample recording; smoothing, doubt and lifter on a stored stretch of poses; MAM on a stored
-window; bag and info graph on stored scores.
+network on frames of the sample recording; smoothing, doubt and lifter on a stored stretch of poses; MAM on stored
+windows without FMs and with them; bag and info graph on stored scores.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ Arrays = Mapping[str, FloatArray]
 # hardly seen jumps by 2.5 px when one grey level is added to one pixel of a hundred. Measured (found, landmarks): that
 # .23 and .07; noise of one grey level .89 and .54; a picture shifted by two pixels 2.4 and 2.2; swapped chroma planes
 # 4.7 and 7.8; weights in 8 bits, one scale a channel, 1.8 and 1.8. One pixel is .9 mm. The others are largest
-# differences: weights in half precision .0004, .0001 and .0001; in 8 bits .015 of a trunk. A logit of .1 moves P(FMs)
-# by .025 at most.
+# differences: weights in half precision .0004, .0005 and .0001; in 8 bits .015 of a trunk and a logit of .006. MAM's
+# weights 2 % larger: .28 (of a window that is sure to hold no FMs .02). A logit of .1 moves P(FMs) by .025 at most.
 TOLERANCES = {
     "found_px": (1.5, "detector and landmark network, from the whole picture"),
     "landmarks_px": (1.0, "landmark network, in a fixed crop"),
@@ -55,6 +55,7 @@ _BODY = tuple(
 )
 _FRAMES = (0, 40, 80)
 _N_POSES = 250  # from the begin of the sample: ten seconds
+_N_WINDOWS = 3  # one after another from the begin: without FMs, in doubt, with them
 _CHARACTERISTICS = Characteristics(13.0, 39.3, "female", 3300.0)
 
 
@@ -62,17 +63,17 @@ def golden_inputs(sample: Path, bundle: Bundle) -> dict[str, FloatArray]:
     """Inputs taken from the sample by the bundle itself; kept, so that later runs see the very same ones."""
     with open_source(str(sample)) as source:
         estimator = PoseEstimator(bundle)
-        poses = list(estimator.poses(islice(source.frames(), _N_POSES)))
+        n_rows = _N_WINDOWS * bundle.manifest.mam.window_frames
+        poses = list(estimator.poses(islice(source.frames(), n_rows)))
     pieces = list(lift_poses(poses, estimator.skeleton, bundle))
     joints = np.concatenate([piece.joints for piece in pieces])
-    n_frames = bundle.manifest.mam.window_frames
     rng = np.random.default_rng(5)
     share = rng.uniform(0.05, 0.95, 12).astype(np.float32)
     return {
         "regions": np.array([_region(poses[index]) for index in _FRAMES], np.float32),
-        "keypoints_xy": np.stack([pose.keypoints_xy for pose in poses]).astype(np.float32),
-        "keypoint_scores": np.stack([pose.keypoint_scores for pose in poses]).astype(np.float32),
-        "window": joints[:n_frames].astype(np.float32),
+        "keypoints_xy": np.stack([pose.keypoints_xy for pose in poses[:_N_POSES]]).astype(np.float32),
+        "keypoint_scores": np.stack([pose.keypoint_scores for pose in poses[:_N_POSES]]).astype(np.float32),
+        "window": joints[:n_rows].reshape(_N_WINDOWS, -1, *joints.shape[1:]).astype(np.float32),
         "class_probabilities": np.stack([share, 1 - share], axis=1),
     }
 
@@ -93,14 +94,20 @@ def picture_outputs(sample: Path, bundle: Bundle, inputs: Arrays, device: Device
 
 
 def movement_outputs(bundle: Bundle, inputs: Arrays, device: Device = CPU) -> dict[str, FloatArray]:
-    """Lifted joints (rows, 17, 3), logits (2), risk with its interval (3)."""
+    """Lifted joints (rows, 17, 3), logits (windows, 2), risk with its interval (3).
+
+    A reference that an earlier version recorded holds one window (frames, 17, 3), whose logits are (2).
+    """
     mam = Mam(bundle, device=device)
     pieces = lift_poses(_poses(inputs), pose_skeleton(inputs["keypoints_xy"].shape[1]), bundle, device)
     risk = mam.risk(_scores(inputs), _CHARACTERISTICS)
-    window = np.asarray(inputs["window"], np.float32)
+    windows = np.asarray(inputs["window"], np.float32)
+    logits = [
+        mam.logits(Window(0, 0.0, 9.6, True, True, window, None)) for window in windows.reshape(-1, *windows.shape[-3:])
+    ]
     return {
         "joints": np.concatenate([piece.joints for piece in pieces])[::10],
-        "logits": mam.logits(Window(0, 0.0, 9.6, True, True, window, None)),
+        "logits": np.stack(logits).reshape(*windows.shape[:-3], 2),
         "risk": np.array([risk.probability, risk.low, risk.high], np.float32),
     }
 
