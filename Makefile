@@ -22,7 +22,7 @@ test: $(VENV)/.test
 	$(BIN)/fidgety bundle build
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	MYPY_NUM_WORKERS=2 $(BIN)/mypy
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n 2 --dist loadfile --durations=25
 
 # The base install and what exports the pose network; no torch.
