@@ -109,8 +109,8 @@ def _floor(path: Path) -> None:
 
 _SCENES: dict[str, Callable[[Path], None]] = {
     "plain": _infant,
-    "upside-down": lambda path: _infant(path, seconds=10.5, roll_deg=180.0),
-    "sideways": lambda path: _infant(path, seconds=10.5, roll_deg=90.0),
+    "upside-down": lambda path: _infant(path, roll_deg=180.0),
+    "sideways": lambda path: _infant(path, roll_deg=90.0),
     "8-fps": lambda path: _infant(path, seconds=LOOKS_S, fps=8.0),
     "120-fps": lambda path: _infant(path, seconds=1.0, fps=120.0),
     "lost-frames": lambda path: _infant(path, seconds=10.5, fps=25.0, dropped_frames=set(range(20, 255, 15))),
