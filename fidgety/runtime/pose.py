@@ -7,7 +7,7 @@ The detector looks at the whole picture only to start, after the track is lost, 
 between the crop follows the landmarks (crop.py). Two workers read while _LAG_FRAMES frames are in the works, so that
 none of them ever waits for the other; the crop of a frame comes from the frames that far before it and earlier ones, on
 every machine, so that the result does not depend on it. Infants lie any way round, and a body found upside down is read
-wrongly, so a start tries four rotations and keeps the one that the landmark network is surest of.
+wrongly, so a start looks at the picture in four rotations, and reads in four where the first reading is doubtful.
 """
 
 from __future__ import annotations
@@ -237,7 +237,10 @@ class PoseEstimator:
         return Reading(pose, settled.is_mirrored)
 
     def _search(self, frame: Frame) -> Landmarks | None:
-        """Detect in four rotations of the picture, read in four rotations of the crop, keep the surest reading."""
+        """Detect in four rotations of the picture; read the surest body as found, and turned where that is doubtful.
+
+        Turned by 90 degrees a body is at times read shrunken, and surer than rightly: turns count only where it is not.
+        """
         whole = self._whole_picture(frame)
         views = [whole.turned(turns) for turns in range(4)]
         threshold = self._settings.detector_threshold
@@ -247,17 +250,20 @@ class PoseEstimator:
             return None
         detection, view = max(detections, key=lambda pair: pair[0].score)
         region = self._region_of(detection, view)
-        first = self._workers.map(lambda turns: self.read(frame, region.turned(turns)), range(4))
-        # The first crop is rough; the reading's own alignment points give the crop that it will be judged on.
-        crops = [
-            self._crop.around(reading.alignment_xy)
-            for reading in first
-            if reading.presence >= self._settings.presence_threshold
-        ]
-        best = max(self._workers.map(lambda crop: self.read(frame, crop), crops), key=self._sureness, default=None)
-        if best is None or best.presence < self._settings.presence_threshold:
+        found = self._read_twice(frame, region)
+        if found is not None and self._sureness(found) >= _DOUBTFUL:
+            return found
+        turned = self._workers.map(lambda turns: self._read_twice(frame, region.turned(turns)), (1, 2, 3))
+        return max((one for one in (found, *turned) if one is not None), key=self._sureness, default=None)
+
+    def _read_twice(self, frame: Frame, region: Region) -> Landmarks | None:
+        """The first crop is rough; the reading's own alignment points give the crop that it is judged on."""
+        threshold = self._settings.presence_threshold
+        rough = self.read(frame, region)
+        if rough.presence < threshold:
             return None
-        return best
+        found = self.read(frame, self._crop.around(rough.alignment_xy))
+        return found if found.presence >= threshold else None
 
     def _look_around(self, frame: Frame, found: Landmarks, view: Region) -> _Look:
         """Look at the whole picture of a frame in which the infant is held, turned as in `view`."""
