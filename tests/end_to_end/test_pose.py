@@ -137,7 +137,8 @@ def test_poses_do_not_depend_on_threads(bundle: Bundle, scenes: Scenes) -> None:
 def test_poses_move_as_the_limbs_in_the_picture_do(bundle: Bundle, scenes: Scenes) -> None:
     """From frame to frame followed joints err less than as they are read, knees by half; others are untouched.
 
-    Over the whole recording and both sides: where a limb is misread for a while, one joint of it can do worse.
+    Over the whole recording by kind, since a joint that is misread for a while can do worse; while the infant is read
+    well, as in the first 80 frames, every wrist, knee and ankle does better.
     """
     frames, truth = frames_of(scenes("plain"), 180), read_truth(scenes("plain"))
     pose = replace(bundle.manifest.pose, follows_picture=False)
@@ -147,14 +148,16 @@ def test_poses_move_as_the_limbs_in_the_picture_do(bundle: Bundle, scenes: Scene
     )
     others = [name for name in BLAZEPOSE_33.keypoints if name not in FOLLOWED]
     np.testing.assert_array_equal(*(xy[:, BLAZEPOSE_33.indices(*others)] for xy in (followed, read)))
+
+    def error_px(xy: FloatArray, joints: list[str], n: int) -> float:
+        steps, true = xy[:n, BLAZEPOSE_33.indices(*joints)], truth.joints_xy[:n, H36M_17.indices(*joints)]
+        return float(np.sqrt(np.mean((np.diff(steps, axis=0) - np.diff(true, axis=0)) ** 2)))
+
     for joint, most in (("wrist", 1.0), ("elbow", 0.85), ("ankle", 1.0), ("knee", 0.5)):
         sides = [f"{side}_{joint}" for side in ("left", "right")]
-        steps = np.diff(truth.joints_xy[:180, H36M_17.indices(*sides)], axis=0)
-        ours, theirs = (
-            np.sqrt(np.mean((np.diff(xy[:, BLAZEPOSE_33.indices(*sides)], axis=0) - steps) ** 2))
-            for xy in (followed, read)
-        )
-        assert ours < most * theirs, joint
+        assert error_px(followed, sides, 180) < most * error_px(read, sides, 180), joint
+        for one in [] if joint == "elbow" else sides:
+            assert error_px(followed, [one], 80) < most * error_px(read, [one], 80), one
 
 
 @pytest.mark.parametrize(("scene", "most", "least"), [("plain", 0, 0), ("prone", 0, 0), ("two-infants", 1, 1)])
